@@ -1,0 +1,119 @@
+// Package source says where things stand in schema files and what is wrong with
+// them: files, places, and diagnostics with an excerpt and a suggestion. The
+// schema language, the importers of other dialects and the server share it.
+package source
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// File is one schema file as it was read.
+type File struct {
+	Name string // the path that imports use, with slashes; shown in every Place
+	Text string
+}
+
+// Place is where something stands in a source file. Lines and columns count from
+// 1; a column counts characters, not bytes.
+type Place struct {
+	File   string
+	Line   int
+	Column int
+}
+
+// String returns file:line:column.
+func (p Place) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column) }
+
+// Compare orders places by file, line and column.
+func (p Place) Compare(q Place) int {
+	return cmp.Or(strings.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
+}
+
+// Severity tells errors, which refuse a schema, from warnings, which do not.
+type Severity uint8
+
+const (
+	Error Severity = iota
+	Warning
+)
+
+// String returns "error" or "warning".
+func (s Severity) String() string {
+	if s == Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+// Diagnostic is one thing that is wrong in a file.
+type Diagnostic struct {
+	Severity   Severity
+	Code       string // stable, like unknown_relation; listed in docs/language.md
+	Place      Place
+	Width      int    // how many characters of the line are at fault; 0 is one
+	Excerpt    string // the line that Place is in, without its end
+	Message    string // what is wrong, naming the thing
+	Expected   string // what could stand there; "" when there is nothing to say
+	Suggestion string // what to do: a near miss by name, or the way out
+}
+
+// Error returns file:line:column: message, in one line.
+func (d *Diagnostic) Error() string { return d.Place.String() + ": " + d.Message }
+
+// Render returns the diagnostic as a person reads it, over several lines: the
+// message, the excerpt with a caret under the fault, what was expected, what to do.
+func (d *Diagnostic) Render() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s: %s [%s]\n", d.Place, d.Severity, d.Message, d.Code)
+	if d.Excerpt != "" {
+		margin := fmt.Sprintf("%5d | ", d.Place.Line)
+		fmt.Fprintf(&b, "%s%s\n", margin, strings.ReplaceAll(d.Excerpt, "\t", " "))
+		fmt.Fprintf(&b, "%s%s%s\n", strings.Repeat(" ", len(margin)),
+			strings.Repeat(" ", max(d.Place.Column-1, 0)), strings.Repeat("^", max(d.Width, 1)))
+	}
+	if d.Expected != "" {
+		fmt.Fprintf(&b, "        expected %s\n", d.Expected)
+	}
+	if d.Suggestion != "" {
+		fmt.Fprintf(&b, "        %s\n", d.Suggestion)
+	}
+	return b.String()
+}
+
+// Diagnostics is all that is wrong, in the order of places. As an error it lists
+// every one.
+type Diagnostics []*Diagnostic
+
+// Error returns one line per diagnostic.
+func (ds Diagnostics) Error() string {
+	lines := make([]string, len(ds))
+	for i, d := range ds {
+		lines[i] = d.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Sort orders by place and drops what says the same of the same place twice.
+func (ds Diagnostics) Sort() Diagnostics {
+	slices.SortStableFunc(ds, func(a, b *Diagnostic) int { return a.Place.Compare(b.Place) })
+	return slices.CompactFunc(ds, func(a, b *Diagnostic) bool {
+		return a.Place == b.Place && a.Code == b.Code && a.Message == b.Message
+	})
+}
+
+// Errors returns those that refuse the schema; nil as an error when there are none.
+func (ds Diagnostics) Errors() error {
+	var errs Diagnostics
+	for _, d := range ds {
+		if d.Severity == Error {
+			errs = append(errs, d)
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return errs
+}
