@@ -1,0 +1,188 @@
+// Package memory is the engine's Reader over a plain list of tuples: for tests,
+// for scenarios, and for questions asked offline. Call New first.
+package memory
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/pemba-authz/pemba/schema"
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// Reader holds tuples as a graph. It never changes once made, so any number of
+// goroutines may read it. It satisfies engine.Reader.
+type Reader struct {
+	objects  []object // by Node; the first is no object
+	nodes    map[object]tuple.Node
+	forward  map[tuple.Ref]*adjacency   // object#relation to its subjects
+	backward map[tuple.Ref][]tuple.Edge // subject to each object#relation
+	named    map[tuple.TypeID][]tuple.Node
+}
+
+type object struct {
+	typ tuple.TypeID
+	id  string
+}
+
+// adjacency is what object#relation leads to.
+type adjacency struct {
+	subjects []tuple.Edge
+	usersets []tuple.Edge
+	at       map[tuple.Ref]int // into subjects
+}
+
+// New builds a reader. A tuple whose type, relation or condition the schema
+// lacks is an error; whether the schema admits the tuple is not asked. Of two
+// tuples with one key the later counts.
+func New(s *schema.Schema, tuples []tuple.Tuple) (*Reader, error) {
+	r := &Reader{
+		objects:  make([]object, 1),
+		nodes:    map[object]tuple.Node{},
+		forward:  map[tuple.Ref]*adjacency{},
+		backward: map[tuple.Ref][]tuple.Edge{},
+		named:    map[tuple.TypeID][]tuple.Node{},
+	}
+	for _, t := range tuples {
+		if err := r.add(s, t); err != nil {
+			return nil, fmt.Errorf("tuple %s: %w", t, err)
+		}
+	}
+	for end, a := range r.forward {
+		for _, e := range a.subjects {
+			if e.Ref.Relation != 0 {
+				a.usersets = append(a.usersets, e)
+			}
+			back := e
+			back.Ref = end
+			r.backward[e.Ref] = append(r.backward[e.Ref], back)
+		}
+	}
+	return r, nil
+}
+
+func (r *Reader) add(s *schema.Schema, t tuple.Tuple) error {
+	typ := s.Type(t.Object.Type)
+	if typ == nil {
+		return fmt.Errorf("the schema has no type %q", t.Object.Type)
+	}
+	relation := typ.Relation(t.Relation)
+	if relation == nil {
+		return fmt.Errorf("type %q has no relation %q", typ.Name, t.Relation)
+	}
+	subjectType := s.Type(t.Subject.Type)
+	if subjectType == nil {
+		return fmt.Errorf("the schema has no type %q", t.Subject.Type)
+	}
+	e := tuple.Edge{Context: t.Condition.Context}
+	if t.Subject.Relation != "" {
+		member := subjectType.Relation(t.Subject.Relation)
+		if member == nil {
+			return fmt.Errorf("type %q has no relation %q", subjectType.Name, t.Subject.Relation)
+		}
+		e.Ref.Relation = member.ID
+	}
+	if t.Condition.Name != "" {
+		c := s.ConditionNamed(t.Condition.Name)
+		if c == nil {
+			return fmt.Errorf("the schema has no condition %q", t.Condition.Name)
+		}
+		e.Condition = c.ID
+	}
+	if !t.Expires.IsZero() {
+		e.Expires = t.Expires.UnixNano()
+	}
+	end := tuple.Ref{Node: r.number(typ.ID, t.Object.ID), Relation: relation.ID}
+	e.Ref.Node = r.number(subjectType.ID, t.Subject.ID)
+	a := r.forward[end]
+	if a == nil {
+		a = &adjacency{at: map[tuple.Ref]int{}}
+		r.forward[end] = a
+	}
+	if i, ok := a.at[e.Ref]; ok {
+		a.subjects[i] = e
+		return nil
+	}
+	a.at[e.Ref] = len(a.subjects)
+	a.subjects = append(a.subjects, e)
+	return nil
+}
+
+// number returns the node of an object, a new one when it is met first.
+func (r *Reader) number(t tuple.TypeID, id string) tuple.Node {
+	o := object{t, id}
+	if n, ok := r.nodes[o]; ok {
+		return n
+	}
+	n := tuple.Node(len(r.objects))
+	r.objects = append(r.objects, o)
+	r.nodes[o] = n
+	if id != tuple.Wildcard {
+		r.named[t] = append(r.named[t], n)
+	}
+	return n
+}
+
+// Node returns the number of an object, or 0 when no tuple names it.
+func (r *Reader) Node(t tuple.TypeID, id string) (tuple.Node, error) {
+	return r.nodes[object{t, id}], nil
+}
+
+// Object returns the type and id of a node of this reader.
+func (r *Reader) Object(n tuple.Node) (tuple.TypeID, string, error) {
+	if n == 0 || int(n) >= len(r.objects) {
+		return 0, "", fmt.Errorf("memory: node %d is not of this reader, which has %d", n, len(r.objects)-1)
+	}
+	o := r.objects[n]
+	return o.typ, o.id, nil
+}
+
+// Edge returns the tuple object#relation@subject, if there is one.
+func (r *Reader) Edge(n tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error) {
+	a := r.forward[tuple.Ref{Node: n, Relation: relation}]
+	if a == nil {
+		return tuple.Edge{}, false, nil
+	}
+	i, ok := a.at[subject]
+	if !ok {
+		return tuple.Edge{}, false, nil
+	}
+	return a.subjects[i], true, nil
+}
+
+// Subjects yields the direct subjects of object#relation in the order of the tuples.
+func (r *Reader) Subjects(n tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
+	if a := r.forward[tuple.Ref{Node: n, Relation: relation}]; a != nil {
+		return each(a.subjects)
+	}
+	return each[tuple.Edge](nil)
+}
+
+// Usersets yields the usersets among the direct subjects of object#relation.
+func (r *Reader) Usersets(n tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
+	if a := r.forward[tuple.Ref{Node: n, Relation: relation}]; a != nil {
+		return each(a.usersets)
+	}
+	return each[tuple.Edge](nil)
+}
+
+// Objects yields every object#relation that the subject is directly in.
+func (r *Reader) Objects(subject tuple.Ref) iter.Seq2[tuple.Edge, error] {
+	return each(r.backward[subject])
+}
+
+// Nodes yields every object of a type that a tuple names.
+func (r *Reader) Nodes(t tuple.TypeID) iter.Seq2[tuple.Node, error] {
+	return each(r.named[t])
+}
+
+// each yields what a list holds; reading memory never fails.
+func each[T any](list []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, v := range list {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
