@@ -1,0 +1,66 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/pemba-authz/pemba/server/api"
+)
+
+// PutStore creates a store, or finds it there.
+func (c *Client) PutStore(ctx context.Context, name string) (api.PutStoreResponse, error) {
+	var out api.PutStoreResponse
+	if err := c.do(ctx, call{method: http.MethodPut, path: storePath(name), safe: true}, &out); err != nil {
+		return api.PutStoreResponse{}, err
+	}
+	return out, nil
+}
+
+// GetStore returns what is known of a store.
+func (c *Client) GetStore(ctx context.Context, name string) (api.Store, error) {
+	return get[api.Store](ctx, c, storePath(name))
+}
+
+// Stores lists the stores by name.
+func (c *Client) Stores(ctx context.Context) (api.StoresResponse, error) {
+	return get[api.StoresResponse](ctx, c, api.Prefix+"/stores")
+}
+
+// DeleteStore deletes a store with all that is in it. It is not sent again when
+// its outcome is unknown: a store of that name may have been created since.
+func (c *Client) DeleteStore(ctx context.Context, name string) (api.DeleteStoreResponse, error) {
+	var out api.DeleteStoreResponse
+	if err := c.do(ctx, call{method: http.MethodDelete, path: storePath(name)}, &out); err != nil {
+		return api.DeleteStoreResponse{}, err
+	}
+	return out, nil
+}
+
+// Limits returns the bounds of the server.
+func (c *Client) Limits(ctx context.Context) (api.Limits, error) {
+	return get[api.Limits](ctx, c, api.Prefix+"/limits")
+}
+
+// Cluster returns the state of the cluster as the asked node sees it.
+func (c *Client) Cluster(ctx context.Context) (api.Cluster, error) {
+	return get[api.Cluster](ctx, c, api.Prefix+"/cluster")
+}
+
+// RemoveMember takes a node out of the cluster.
+func (c *Client) RemoveMember(ctx context.Context, id string) (api.Cluster, error) {
+	var out api.Cluster
+	path := api.Prefix + "/cluster/members/" + url.PathEscape(id)
+	if err := c.do(ctx, call{method: http.MethodDelete, path: path}, &out); err != nil {
+		return api.Cluster{}, err
+	}
+	return out, nil
+}
+
+// Ready returns nil when the asked server serves.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := get[api.Health](ctx, c, "/readyz")
+	return err
+}
+
+func storePath(name string) string { return api.Prefix + "/stores/" + url.PathEscape(name) }

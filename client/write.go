@@ -1,0 +1,61 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+
+	"github.com/pemba-authz/pemba/schema/tuple"
+	"github.com/pemba-authz/pemba/server/api"
+)
+
+// Write makes all changes of the request, or none. It is sent again when its
+// outcome is not known: the idempotency key, made here where the request has
+// none, lets the server know it.
+func (s *Store) Write(ctx context.Context, request api.WriteRequest) (api.WriteResponse, error) {
+	return s.write(ctx, "/tuples/write", request.IdempotencyKey, request)
+}
+
+// Create writes tuples that must not be there yet.
+func (s *Store) Create(ctx context.Context, tuples ...api.Tuple) (api.WriteResponse, error) {
+	return s.Write(ctx, operations(api.Create, tuples))
+}
+
+// Touch writes tuples whether they are there or not.
+func (s *Store) Touch(ctx context.Context, tuples ...api.Tuple) (api.WriteResponse, error) {
+	return s.Write(ctx, operations(api.Touch, tuples))
+}
+
+// Delete removes tuples; it does not mind those that are not there.
+func (s *Store) Delete(ctx context.Context, tuples ...api.Tuple) (api.WriteResponse, error) {
+	return s.Write(ctx, operations(api.Delete, tuples))
+}
+
+// DeleteTuples removes every tuple that a filter selects, in one change.
+func (s *Store) DeleteTuples(ctx context.Context, request api.DeleteRequest) (api.WriteResponse, error) {
+	return s.write(ctx, "/tuples/delete", request.IdempotencyKey, request)
+}
+
+func (s *Store) write(ctx context.Context, path, key string, body any) (api.WriteResponse, error) {
+	if key == "" {
+		key = rand.Text()
+	}
+	var out api.WriteResponse
+	err := s.change(func() (tuple.Token, error) {
+		err := s.client.do(ctx, call{method: http.MethodPost, path: s.path(path), body: body, safe: true,
+			header: http.Header{api.IdempotencyKey: {key}}}, &out)
+		return out.Token, err
+	})
+	if err != nil {
+		return api.WriteResponse{}, err
+	}
+	return out, nil
+}
+
+func operations(op api.Op, tuples []api.Tuple) api.WriteRequest {
+	request := api.WriteRequest{Operations: make([]api.Operation, len(tuples))}
+	for i, t := range tuples {
+		request.Operations[i] = api.Operation{Op: op, Tuple: t}
+	}
+	return request
+}

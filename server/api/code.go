@@ -1,0 +1,164 @@
+package api
+
+import (
+	"maps"
+	"slices"
+)
+
+// Code is the stable name of what went wrong. It is an error itself, so that
+// errors.Is(err, api.UnknownStore) works on both sides of the wire.
+type Code string
+
+// Error returns the code.
+func (c Code) Error() string { return string(c) }
+
+// The codes. Their status and meaning stand in the catalogue below and in
+// docs/http.md.
+const (
+	// The request itself.
+	InvalidRequest       Code = "invalid_request"
+	MalformedJSON        Code = "malformed_json"
+	DuplicateMember      Code = "duplicate_member"
+	UnknownMember        Code = "unknown_member"
+	WrongType            Code = "wrong_type"
+	InvalidValue         Code = "invalid_value"
+	TooMany              Code = "too_many"
+	BodyTooLarge         Code = "body_too_large"
+	UnsupportedMediaType Code = "unsupported_media_type"
+	NotAcceptable        Code = "not_acceptable"
+	UnknownRoute         Code = "unknown_route"
+	MethodNotAllowed     Code = "method_not_allowed"
+	InvalidToken         Code = "invalid_token"
+	InvalidCursor        Code = "invalid_cursor"
+	ForeignCursor        Code = "foreign_cursor"
+
+	// What it names.
+	UnknownStore     Code = "unknown_store"
+	UnknownType      Code = "unknown_type"
+	UnknownRelation  Code = "unknown_relation"
+	UnknownCondition Code = "unknown_condition"
+	UnknownNode      Code = "unknown_node"
+	NoSchema         Code = "no_schema"
+
+	// Tuples and writes.
+	PermissionWritten     Code = "permission_written"
+	SubjectNotAdmitted    Code = "subject_not_admitted"
+	ConditionNotAdmitted  Code = "condition_not_admitted"
+	InvalidContext        Code = "invalid_context"
+	ExpiryNotAdmitted     Code = "expiry_not_admitted"
+	ExpiryRequired        Code = "expiry_required"
+	Sealed                Code = "sealed"
+	Singleton             Code = "singleton"
+	AtMost                Code = "at_most"
+	SelfTuple             Code = "self_tuple"
+	TupleExists           Code = "tuple_exists"
+	AlreadyExpired        Code = "already_expired"
+	DuplicateTuple        Code = "duplicate_tuple"
+	PreconditionFailed    Code = "precondition_failed"
+	IdempotencyMismatch   Code = "idempotency_mismatch"
+	OutcomeUnknownExpired Code = "outcome_unknown_expired"
+	TooManyEffects        Code = "too_many_effects"
+	TupleNotAdmitted      Code = "tuple_not_admitted"
+
+	// Schemas.
+	InvalidSchema       Code = "invalid_schema"
+	OrphanedTuples      Code = "orphaned_tuples"
+	SchemaChanged       Code = "schema_changed"
+	UnsupportedLanguage Code = "unsupported_language"
+
+	// Consistency and evaluation.
+	TokenAhead       Code = "token_ahead"
+	HistoryExpired   Code = "history_expired"
+	BudgetExceeded   Code = "budget_exceeded"
+	ConditionFailed  Code = "condition_failed"
+	DeadlineExceeded Code = "deadline_exceeded"
+
+	// The server.
+	Overloaded     Code = "overloaded"
+	NoLeader       Code = "no_leader"
+	OutcomeUnknown Code = "outcome_unknown"
+	NotReady       Code = "not_ready"
+	StorageFailed  Code = "storage_failed"
+	Cancelled      Code = "cancelled"
+	Internal       Code = "internal"
+)
+
+// Entry is what every problem of a code has in common.
+type Entry struct {
+	Status int
+	Title  string
+	Retry  bool // the same request may succeed a little later
+}
+
+var catalogue = map[Code]Entry{
+	InvalidRequest:       {400, "The request has several faults", false},
+	MalformedJSON:        {400, "The body is not well-formed JSON", false},
+	DuplicateMember:      {400, "A JSON object has a member twice", false},
+	UnknownMember:        {400, "The request has a member that is not known here", false},
+	WrongType:            {400, "A member has a value of the wrong JSON type", false},
+	InvalidValue:         {400, "A value is not what it must be", false},
+	TooMany:              {400, "The request holds more than the limit of something", false},
+	BodyTooLarge:         {413, "The body is larger than the limit", false},
+	UnsupportedMediaType: {415, "The body is not of a media type that is read here", false},
+	NotAcceptable:        {406, "No media type that is accepted is offered here", false},
+	UnknownRoute:         {404, "There is nothing at this path", false},
+	MethodNotAllowed:     {405, "The path does not know this method", false},
+	InvalidToken:         {400, "The token was not made by this cluster", false},
+	InvalidCursor:        {400, "The cursor was not made by this cluster", false},
+	ForeignCursor:        {400, "The cursor belongs to another request", false},
+
+	UnknownStore:     {404, "There is no such store", false},
+	UnknownType:      {422, "The schema has no such type", false},
+	UnknownRelation:  {422, "The type has no such relation or permission", false},
+	UnknownCondition: {422, "The schema has no such condition", false},
+	UnknownNode:      {404, "The cluster has no such node", false},
+	NoSchema:         {422, "The store has no schema yet", false},
+
+	PermissionWritten:     {422, "A permission is computed: no tuple may write it", false},
+	SubjectNotAdmitted:    {422, "The relation does not admit such a subject", false},
+	ConditionNotAdmitted:  {422, "The relation does not admit the tuple with this condition, or without one", false},
+	InvalidContext:        {422, "The context does not fit the condition's parameters", false},
+	ExpiryNotAdmitted:     {422, "The relation does not admit tuples that expire", false},
+	ExpiryRequired:        {422, "The relation demands that the tuple expires", false},
+	Sealed:                {422, "The schema fixes who is in this userset", false},
+	Singleton:             {422, "The type has one object, and this is not it", false},
+	AtMost:                {409, "The relation has as many tuples as it may", false},
+	SelfTuple:             {422, "The schema refuses a tuple of a userset to itself", false},
+	TupleExists:           {409, "The tuple to be created is there", false},
+	AlreadyExpired:        {422, "The tuple would have expired when it is written", false},
+	DuplicateTuple:        {400, "Two operations name the same tuple", false},
+	PreconditionFailed:    {412, "A precondition does not hold", false},
+	IdempotencyMismatch:   {422, "The idempotency key was used for another body", false},
+	OutcomeUnknownExpired: {409, "What became of the first use of this idempotency key is no longer known", false},
+	TooManyEffects:        {422, "The write would change more tuples than one change may", false},
+	TupleNotAdmitted:      {422, "The schema does not admit the tuple", false},
+
+	InvalidSchema:       {422, "The schema has errors", false},
+	OrphanedTuples:      {409, "The schema would no longer admit tuples that are there", false},
+	SchemaChanged:       {412, "The store's schema is another one than If-Match names", false},
+	UnsupportedLanguage: {422, "The cluster does not know this version of the language yet", false},
+
+	TokenAhead:       {409, "The token is of a revision that this cluster has not reached", true},
+	HistoryExpired:   {410, "The revision is no longer kept", false},
+	BudgetExceeded:   {503, "The evaluation needs more work than one request may", false},
+	ConditionFailed:  {422, "A condition could not be evaluated", false},
+	DeadlineExceeded: {504, "The request took longer than it may", false},
+
+	Overloaded:     {503, "The server has as much to do as it can", true},
+	NoLeader:       {503, "The cluster has no leader at the moment", true},
+	OutcomeUnknown: {503, "Whether the write was made is not known", false},
+	NotReady:       {503, "The node does not serve at the moment", true},
+	StorageFailed:  {503, "The storage failed", false},
+	Cancelled:      {499, "The client went away", false},
+	Internal:       {500, "The server is at fault", false},
+}
+
+// Catalogue returns what the problems of a code have in common.
+func Catalogue(code Code) (Entry, bool) {
+	entry, ok := catalogue[code]
+	return entry, ok
+}
+
+// Codes lists every code of a problem, sorted. Faults in schema files have
+// codes of their own beside these: those of the language.
+func Codes() []Code { return slices.Sorted(maps.Keys(catalogue)) }
