@@ -1,0 +1,146 @@
+package raftstore
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// Config says how a node runs. The zero value with a Dir is a single node that
+// listens on no port.
+type Config struct {
+	// Dir is the folder that holds everything of this node. It is created when it
+	// is missing. Required.
+	Dir string
+
+	// NodeID names the node for all time. "" takes the id that Dir holds, or draws
+	// a random one and keeps it there. An id that differs from Dir's is refused.
+	NodeID string
+
+	// ListenAddr is host:port of the cluster port, which other members reach (Raft
+	// and forwarded requests). "" is a single node without a port.
+	ListenAddr string
+
+	// AdvertiseAddr is host:port at which other members reach the cluster port. ""
+	// is the address that ListenAddr resolved to.
+	AdvertiseAddr string
+
+	// Join holds cluster ports of members. A node without state joins their cluster
+	// by the first that answers; a node that is a member already ignores it. Empty:
+	// a node without state starts a cluster of its own.
+	Join []string
+
+	// HTTPAddress is the URL of this node's HTTP surface, told to the other members
+	// for clients to find. "" tells none.
+	HTTPAddress string
+
+	// HistoryWindow is how long past revisions stay readable. 0 is
+	// DefaultHistoryWindow.
+	HistoryWindow time.Duration
+
+	// CollectInterval is how often the leader looks for expired tuples and advances
+	// the history's floor. 0 is DefaultCollectInterval; negative never does.
+	CollectInterval time.Duration
+
+	// HeartbeatTimeout is how long a follower waits for the leader before it stands
+	// for election. 0 is 400 ms.
+	HeartbeatTimeout time.Duration
+
+	// ElectionTimeout is how long a candidate waits for votes. 0 is HeartbeatTimeout.
+	ElectionTimeout time.Duration
+
+	// LeaseTimeout is how long a leader stays one without contact to a majority. 0
+	// is half of HeartbeatTimeout. No read relies on it.
+	LeaseTimeout time.Duration
+
+	// MaxWait bounds the wait for a revision where the request's context does not
+	// end it before. 0 is 10 s.
+	MaxWait time.Duration
+
+	// StallTimeout is how long one write to the log's disk may take before the node
+	// calls itself unhealthy and gives up leadership. 0 is 10 s.
+	StallTimeout time.Duration
+
+	// SnapshotEntries is how many entries are applied between two snapshots. 0 is
+	// 100,000. Snapshots copy nothing: they make durable what is applied.
+	SnapshotEntries uint64
+
+	// SnapshotInterval is how often SnapshotEntries is looked at. 0 is 30 s.
+	SnapshotInterval time.Duration
+
+	// TrailingBytes is how much of the log stays behind a snapshot, for followers
+	// that lag. 0 is 1 GiB.
+	TrailingBytes int64
+
+	// TrailingEntries is how many entries stay behind a snapshot at least, whatever
+	// their size. 0 is 10,000.
+	TrailingEntries uint64
+
+	// NoSync skips the fsync of the log: a power loss loses acknowledged writes and
+	// can make replicas differ. For tests and throw-away stores alone.
+	NoSync bool
+
+	// Clock gives the leader's time that entries are stamped with. nil is time.Now.
+	Clock func() time.Time
+
+	// Logger receives what operators should know. nil discards.
+	Logger *slog.Logger
+}
+
+// Defaults of Config.
+const (
+	DefaultHistoryWindow   = 24 * time.Hour
+	DefaultCollectInterval = time.Minute
+	DefaultTrailingBytes   = 1 << 30
+)
+
+// withDefaults fills in what the zero values mean and refuses what cannot work.
+func (c Config) withDefaults() (Config, error) {
+	if c.Dir == "" {
+		return c, errors.New("raftstore: Config.Dir is required")
+	}
+	if len(c.Join) > 0 && c.ListenAddr == "" {
+		return c, errors.New("raftstore: joining a cluster needs a cluster port: set Config.ListenAddr")
+	}
+	if c.AdvertiseAddr != "" {
+		if _, _, err := net.SplitHostPort(c.AdvertiseAddr); err != nil {
+			return c, fmt.Errorf("raftstore: Config.AdvertiseAddr: %w", err)
+		}
+	}
+	orDefault(&c.HistoryWindow, DefaultHistoryWindow)
+	orDefault(&c.CollectInterval, DefaultCollectInterval)
+	orDefault(&c.HeartbeatTimeout, 400*time.Millisecond)
+	orDefault(&c.ElectionTimeout, c.HeartbeatTimeout)
+	orDefault(&c.LeaseTimeout, c.HeartbeatTimeout/2)
+	orDefault(&c.MaxWait, 10*time.Second)
+	orDefault(&c.StallTimeout, 10*time.Second)
+	orDefault(&c.SnapshotEntries, 100_000)
+	orDefault(&c.SnapshotInterval, 30*time.Second)
+	orDefault(&c.TrailingBytes, DefaultTrailingBytes)
+	orDefault(&c.TrailingEntries, 10_000)
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// newID draws a random id of 128 bits, in hexadecimal.
+func newID() string {
+	var id [16]byte
+	rand.Read(id[:]) // never fails: it ends the process where the system has no randomness
+	return hex.EncodeToString(id[:])
+}

@@ -1,0 +1,99 @@
+package raftstore
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// Errors of a node. A rejection by the state machine (an unknown store, a tuple
+// that the schema does not admit, a failed precondition) is a *Rejection instead.
+var (
+	// ErrNotLeader means that no leader could be reached before the deadline.
+	// Nothing was proposed: the request may be sent again as it is.
+	ErrNotLeader = errors.New("no leader of the cluster could be reached; nothing was written, try again")
+
+	// ErrOutcomeUnknown means that a write was proposed and its fate is not known:
+	// it may have been applied, may still be, or may be lost. Sending it again with
+	// the same idempotency key is safe and tells which.
+	ErrOutcomeUnknown = errors.New("the outcome of the write is not known; send it again with the same idempotency key")
+
+	// ErrOverloaded means that the queue of writes is full. Nothing was proposed.
+	ErrOverloaded = errors.New("too many writes are waiting; nothing was written, try again later")
+
+	// ErrTooLarge means that a single write is larger than one entry of the log may
+	// be. Nothing was proposed.
+	ErrTooLarge = errors.New("the write is too large for one change; split it or import it in parts")
+
+	// ErrHalted means that this node met a fault of its own (its disk, mostly) and
+	// stopped serving. Other nodes are not concerned. Status says what it was.
+	ErrHalted = errors.New("this node has halted after a local fault; see its log")
+
+	// ErrClosed means that the node was closed.
+	ErrClosed = errors.New("the node is closed")
+
+	// ErrNotReady means that the node has not caught up with its cluster yet.
+	ErrNotReady = errors.New("the node has not caught up with its cluster yet")
+
+	// ErrTokenMalformed means that a text is no token of any cluster's, or was altered.
+	ErrTokenMalformed = errors.New("the token is malformed or was altered; use tokens as they were answered")
+
+	// ErrTokenOtherCluster means that a token was minted by another cluster, as by
+	// the one that a backup was taken from.
+	ErrTokenOtherCluster = errors.New("the token is from another cluster; drop it and read afresh")
+
+	// ErrTokenAhead means that a token's revision is beyond the leader's log: the
+	// cluster lost it (restored from a backup, say) or never had it.
+	ErrTokenAhead = errors.New("the token is ahead of the cluster's log; drop it and read afresh")
+
+	// ErrRevisionTimeout means that this node did not apply a revision in time.
+	ErrRevisionTimeout = errors.New("this node did not reach the wanted revision in time; try again or ask another node")
+
+	// ErrRevisionUnavailable means that an exact revision is outside of the window
+	// of history that is kept.
+	ErrRevisionUnavailable = errors.New("the revision is outside of the history that is kept")
+
+	// ErrSealed means that a sealed text (a cursor) is not authentic for its purpose.
+	ErrSealed = errors.New("the sealed text is malformed, was altered, or is for another purpose or cluster")
+
+	// ErrFeatureLevel means that a node may not join: it does not understand every
+	// command that the cluster uses.
+	ErrFeatureLevel = errors.New("the node's feature level is too low for the cluster; upgrade it first")
+
+	// ErrExistingState means that a folder already holds a node of another kind
+	// than the one that was asked for.
+	ErrExistingState = errors.New("the data folder already holds state")
+
+	// ErrUnknownMember means that no member has the id.
+	ErrUnknownMember = errors.New("no member of the cluster has this id")
+)
+
+// RevisionError says which revision could not be read and why: errors.Is finds
+// ErrTokenAhead, ErrRevisionTimeout or ErrRevisionUnavailable in it.
+type RevisionError struct {
+	Revision tuple.Revision // what was asked for
+	Floor    tuple.Revision // the oldest revision that can be read, where it is known
+	Applied  tuple.Revision // what this node has applied
+	Err      error
+}
+
+// Error names no revision: they show how much the cluster writes, and the text
+// may reach a tenant.
+func (e *RevisionError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the sentinel.
+func (e *RevisionError) Unwrap() error { return e.Err }
+
+// unknownOutcome wraps what went wrong after a write was proposed.
+func unknownOutcome(cause error) error {
+	return fmt.Errorf("%w (%w)", ErrOutcomeUnknown, cause)
+}
+
+// notProposed wraps what went wrong before a write was proposed.
+func notProposed(cause error) error {
+	if cause == nil || errors.Is(cause, ErrNotLeader) {
+		return ErrNotLeader
+	}
+	return fmt.Errorf("%w (%w)", ErrNotLeader, cause)
+}

@@ -1,0 +1,97 @@
+package raftstore
+
+import (
+	"time"
+
+	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// The words of a write are those of the command that carries it.
+type (
+	// WriteRequest is one atomic change of a store's tuples: all of it, or nothing
+	// and a *Rejection.
+	WriteRequest = command.Write
+	// Operation is one change of a write.
+	Operation = command.Operation
+	// Precondition is judged in apply, before anything of its write is done.
+	Precondition = command.Precondition
+	// SchemaRequest replaces a store's schema: sources, and the admission table
+	// that was compiled from them.
+	SchemaRequest = command.PutSchema
+	// StoreInfo describes a store.
+	StoreInfo = command.StoreInfo
+	// Rejection says why the state machine changed nothing; it is an error.
+	Rejection = command.Rejection
+)
+
+// WriteResult is what a write did: Created, Updated and Deleted count tuples.
+type WriteResult struct {
+	command.Result
+	Token tuple.Token // of the revision
+}
+
+// SchemaResult is what a schema write did. Its Revision is the schema's own: an
+// earlier one where the same sources were in force already.
+type SchemaResult struct {
+	command.SchemaResult
+	Token tuple.Token // of the revision at which it was judged
+}
+
+// Consistency says which revision a read sees: exactly one of the constructors'
+// results. The zero value is MinimizeLatency.
+type Consistency struct {
+	mode     consistencyMode
+	revision tuple.Revision
+}
+
+type consistencyMode uint8
+
+const (
+	minimizeLatency consistencyMode = iota
+	atLeastAsFresh
+	atExactSnapshot
+	fullyConsistent
+)
+
+// MinimizeLatency reads what this node has applied.
+func MinimizeLatency() Consistency { return Consistency{} }
+
+// AtLeastAsFresh waits until this node has applied the revision, then reads what
+// it has applied.
+func AtLeastAsFresh(r tuple.Revision) Consistency { return Consistency{atLeastAsFresh, r} }
+
+// AtExactSnapshot reads at the revision, inside the history that is kept.
+func AtExactSnapshot(r tuple.Revision) Consistency { return Consistency{atExactSnapshot, r} }
+
+// FullyConsistent reads at a revision that contains every write that was
+// acknowledged anywhere before the read began.
+func FullyConsistent() Consistency { return Consistency{mode: fullyConsistent} }
+
+// Member is one node of the cluster.
+type Member struct {
+	ID          string
+	Address     string // host:port of the cluster port
+	HTTPAddress string // URL of its HTTP surface; "" when it told none
+	Voter       bool   // false while it catches up
+	Leader      bool
+}
+
+// Status is what a node knows of itself and its cluster.
+type Status struct {
+	NodeID    string
+	ClusterID string // "" until the node knows it
+	Role      string // leader, follower, candidate or shutdown
+	Term      uint64
+	Leader    Member // zero when none is known
+	Members   []Member
+	Applied   tuple.Revision // the last change that this node has applied
+	Durable   tuple.Revision // the last one that survives a power loss without the log
+	LogFirst  uint64         // the oldest index of the log
+	LogLast   uint64         // the newest
+	LogBytes  int64          // about how much the log holds
+	Ready     bool
+	NotReady  string // why it is not ready; "" when it is
+	Fault     error  // why it halted; nil when it did not
+	Time      time.Time
+}
