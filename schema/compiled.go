@@ -26,6 +26,7 @@ type Type struct {
 	Singleton string      // the id of the type's only object; "" when it may have many
 	Relations []*Relation // relations and permissions in the order of the source
 	Acts      []Acts
+	Place     source.Place
 
 	byName map[string]*Relation
 }
@@ -41,6 +42,7 @@ type Relation struct {
 	Rewrite    *Expr
 	AtMost     int     // most tuples per object; 0 is no limit
 	Shapes     []Shape // which subjects its tuples may name; none for a permission
+	Place      source.Place
 	// Sealed holds, by object id, the usersets of this relation that are fixed by
 	// the schema: exactly these subjects, whatever the rewrite and the tuples say.
 	Sealed map[string][]FixedSubject

@@ -117,3 +117,18 @@ func (ds Diagnostics) Errors() error {
 	}
 	return errs
 }
+
+// Excerpt returns the line that a place is in, without its end; "" when the
+// files do not hold it.
+func Excerpt(files []File, p Place) string {
+	for _, f := range files {
+		if f.Name != p.File {
+			continue
+		}
+		lines := strings.Split(f.Text, "\n")
+		if p.Line >= 1 && p.Line <= len(lines) {
+			return strings.TrimSuffix(lines[p.Line-1], "\r")
+		}
+	}
+	return ""
+}
