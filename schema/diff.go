@@ -188,13 +188,11 @@ func (d *differ) shapeTexts(s *Schema, r *Relation) []string {
 
 // missing lists what is in a and not in b.
 func missing(a, b []string) []string {
-	var out []string
-	for _, s := range a {
-		if !slices.Contains(b, s) {
-			out = append(out, s)
-		}
+	there := make(map[string]bool, len(b))
+	for _, s := range b {
+		there[s] = true
 	}
-	return out
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return there[s] })
 }
 
 func (d *differ) acts(old, new *Type) {
