@@ -19,11 +19,13 @@ import (
 // revision, one instant, and what the request itself brings.
 type View struct {
 	Schema     *schema.Schema
+	Admission  *schema.Admission // judges Contextual; it may be nil where there are none
 	Reader     Reader
 	Now        time.Time          // the instant that expiry and now() are judged at
 	Context    *condition.Request // the request's part of the context; nil is none
 	Contextual []tuple.Tuple      // evaluated as if written, over the reader's tuples of the same key
 	Limits     Limits
+	Coverage   *Coverage // records which branches of the schema were walked; nil records nothing
 }
 
 // Limits bounds the work of one request. Past a limit the request is an error,

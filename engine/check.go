@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// Check answers one question over a view. In comes a name and two ends, out goes
+// allowed, denied or conditional; every fourth outcome is the error: a name that
+// the schema lacks, a condition that fails where it decides, a spent budget, a
+// cancelled context, or the reader's own.
+func Check(ctx context.Context, v View, q Question) (Answer, error) {
+	e, err := begin(ctx, v)
+	if err != nil {
+		return Answer{}, err
+	}
+	return e.check(q)
+}
+
+// Result is an answer of a batch, or the error in its place.
+type Result struct {
+	Answer Answer
+	Err    error
+}
+
+// CheckAll answers many questions over one view. Each is answered as Check would;
+// what one has found out serves the next. The error is the view's, a question's
+// own stands in its Result.
+func CheckAll(ctx context.Context, v View, questions []Question) ([]Result, error) {
+	e, err := begin(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(questions))
+	for i, q := range questions {
+		results[i].Answer, results[i].Err = e.check(q)
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+func (e *evaluation) check(q Question) (Answer, error) {
+	key, err := e.key(q)
+	if err != nil {
+		return Answer{}, err
+	}
+	v, err := e.decide(key)
+	if err != nil {
+		return Answer{}, err
+	}
+	return e.answer(v)
+}
+
+// decide finds an atom's value. What earlier questions found out is dropped once
+// it weighs as much as one question may; the limit is each question's own.
+func (e *evaluation) decide(key atomKey) (value, error) {
+	if err := context.Cause(e.ctx); err != nil {
+		return never, err
+	}
+	if len(e.atoms) > e.limit {
+		ref := e.subjects[key.subject].ref
+		e.forget()
+		var err error
+		if key.subject, err = e.subjectNumber(ref); err != nil {
+			return never, err
+		}
+	}
+	e.most = len(e.atoms) + e.limit
+	return e.solve(key)
+}
+
+// key numbers a question.
+func (e *evaluation) key(q Question) (atomKey, error) {
+	n, relation, err := e.target(q.Object, q.Permission)
+	if err != nil {
+		return atomKey{}, err
+	}
+	s := tuple.Key{Object: q.Object, Relation: q.Permission, Subject: q.Subject}
+	if err := s.Validate(); err != nil {
+		return atomKey{}, err
+	}
+	ref, err := e.subjectRef(q.Subject)
+	if err != nil {
+		return atomKey{}, err
+	}
+	subject, err := e.subjectNumber(ref)
+	return atomKey{n, relation, subject}, err
+}
+
+// target numbers an object and a name of its type.
+func (e *evaluation) target(o tuple.Object, name string) (tuple.Node, tuple.RelationID, error) {
+	t, r, err := e.relationNamed(o.Type, name)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := e.exists(t, o.ID); err != nil {
+		return 0, 0, err
+	}
+	n, err := e.graph.Node(t.ID, o.ID)
+	return n, r.ID, err
+}
+
+// answer turns a final value into the outcome that users see.
+func (e *evaluation) answer(v value) (Answer, error) {
+	switch v.lower {
+	case holds:
+		return Answer{Outcome: Allowed}, nil
+	case unknown:
+		k := e.list[v.lowerWhy]
+		if k.err != nil {
+			return Answer{}, k.err
+		}
+		return Answer{Outcome: Conditional, Missing: k.missing}, nil
+	}
+	return Answer{}, nil
+}

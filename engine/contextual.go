@@ -1,0 +1,209 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pemba-authz/pemba/schema"
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// lay puts the view's contextual tuples over the reader's, judged as they would
+// be if they were written.
+func (e *evaluation) lay(v View) error {
+	if len(v.Contextual) == 0 {
+		return nil
+	}
+	seen := make(map[tuple.Key]int, len(v.Contextual))
+	counted := map[tuple.Ref]int{} // object#relation with a limit: the tuple to blame
+	for i, t := range v.Contextual {
+		fail := func(err error) error { return &ContextualError{Index: i, Tuple: t, Err: err} }
+		if first, ok := seen[t.Key]; ok {
+			return fail(fmt.Errorf("the same tuple is contextual tuple %d already", first))
+		}
+		seen[t.Key] = i
+		end, edge, err := e.contextualEdge(v, t)
+		if err != nil {
+			return fail(err)
+		}
+		e.graph.add(end.Node, end.Relation, edge)
+		if e.schema.Relation(end.Relation).AtMost > 0 {
+			counted[end] = i
+		}
+	}
+	for i, t := range v.Contextual { // in the order given, so that the blame is always the same
+		for end, at := range counted {
+			if at != i {
+				continue
+			}
+			if err := e.count(end); err != nil {
+				return &ContextualError{Index: i, Tuple: t, Err: err}
+			}
+		}
+	}
+	return nil
+}
+
+// contextualEdge turns a contextual tuple into an edge, or says why a write of
+// it would be refused.
+func (e *evaluation) contextualEdge(v View, t tuple.Tuple) (end tuple.Ref, edge tuple.Edge, err error) {
+	if err := t.Key.Validate(); err != nil {
+		return end, edge, err
+	}
+	if v.Admission != nil {
+		for _, name := range v.Admission.Refuse {
+			if name == "self_tuples" && t.Subject == (tuple.Subject{Type: t.Object.Type, ID: t.Object.ID, Relation: t.Relation}) {
+				return end, edge, errors.New("this schema refuses tuples of a userset to itself")
+			}
+		}
+	}
+	typ, r, err := e.relationNamed(t.Object.Type, t.Relation)
+	if err != nil {
+		return end, edge, err
+	}
+	if err := e.exists(typ, t.Object.ID); err != nil {
+		return end, edge, err
+	}
+	if r.Permission {
+		return end, edge, fmt.Errorf("%q is a permission of type %q: only relations have tuples", r.Name, typ.Name)
+	}
+	if _, ok := r.Sealed[t.Object.ID]; ok {
+		return end, edge, fmt.Errorf("%s#%s is sealed: the schema fixes who is in it", t.Object, r.Name)
+	}
+	if edge, err = e.edgeOf(t); err != nil {
+		return end, edge, err
+	}
+	subjectType, _, err := e.graph.Object(edge.Ref.Node)
+	if err != nil {
+		return end, edge, err
+	}
+	if !r.Admits(subjectType, edge.Ref.Relation, t.Subject.IsWildcard(), edge.Condition, edge.Expires != 0) {
+		return end, edge, fmt.Errorf("%s#%s does not admit %s", typ.Name, r.Name, shapeText(t))
+	}
+	n, err := e.graph.Node(typ.ID, t.Object.ID)
+	if err != nil {
+		return end, edge, err
+	}
+	e.graph.name(typ.ID, n)
+	if !t.Subject.IsWildcard() {
+		e.graph.name(subjectType, edge.Ref.Node)
+	}
+	return tuple.Ref{Node: n, Relation: r.ID}, edge, nil
+}
+
+// edgeOf numbers the subject's side of a tuple.
+func (e *evaluation) edgeOf(t tuple.Tuple) (tuple.Edge, error) {
+	edge := tuple.Edge{Context: t.Condition.Context}
+	ref, err := e.subjectRef(t.Subject)
+	if err != nil {
+		return edge, err
+	}
+	edge.Ref = ref
+	if name := t.Condition.Name; name != "" {
+		c := e.schema.ConditionNamed(name)
+		if c == nil {
+			return edge, fmt.Errorf("the schema has no condition %q", name)
+		}
+		edge.Condition = c.ID
+	}
+	if !t.Expires.IsZero() {
+		edge.Expires = t.Expires.UnixNano()
+	}
+	return edge, nil
+}
+
+// shapeText is the kind of a tuple's subject as a relation's brackets would name it.
+func shapeText(t tuple.Tuple) string {
+	text := t.Subject.Type
+	switch {
+	case t.Subject.IsWildcard():
+		text += ":*"
+	case t.Subject.IsUserset():
+		text += "#" + t.Subject.Relation
+	}
+	with := " with "
+	if t.Condition.Name != "" {
+		text += with + t.Condition.Name
+		with = " and "
+	}
+	if !t.Expires.IsZero() {
+		text += with + "expiry"
+	}
+	return text
+}
+
+// count holds an object's live tuples, written and contextual, to the relation's limit.
+func (e *evaluation) count(end tuple.Ref) error {
+	r := e.schema.Relation(end.Relation)
+	n := 0
+	for edge, err := range e.graph.Subjects(end.Node, end.Relation) {
+		if err != nil {
+			return err
+		}
+		if edge.ExpiredAt(e.now) {
+			continue
+		}
+		if n++; n > r.AtMost {
+			return fmt.Errorf("%s#%s admits at most %d per object", r.Type.Name, r.Name, r.AtMost)
+		}
+	}
+	return nil
+}
+
+// relationNamed returns a type and its relation or permission.
+func (e *evaluation) relationNamed(typeName, name string) (*schema.Type, *schema.Relation, error) {
+	t, err := e.typeNamed(typeName)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := t.Relation(name)
+	if r == nil {
+		var names []string
+		for _, r := range t.Relations {
+			names = append(names, r.Name)
+		}
+		return nil, nil, &NameError{What: "permission", Name: name, Type: typeName, Suggestion: nearest(name, names)}
+	}
+	return t, r, nil
+}
+
+func (e *evaluation) typeNamed(name string) (*schema.Type, error) {
+	t := e.schema.Type(name)
+	if t == nil {
+		var names []string
+		for _, t := range e.schema.Types {
+			names = append(names, t.Name)
+		}
+		return nil, &NameError{What: "type", Name: name, Suggestion: nearest(name, names)}
+	}
+	return t, nil
+}
+
+// exists refuses any but the only object of a singleton type.
+func (e *evaluation) exists(t *schema.Type, id string) error {
+	if t.Singleton != "" && id != t.Singleton && id != tuple.Wildcard {
+		return &SingletonError{Object: tuple.Object{Type: t.Name, ID: id}, Only: t.Singleton}
+	}
+	return nil
+}
+
+// subjectRef numbers a subject.
+func (e *evaluation) subjectRef(s tuple.Subject) (tuple.Ref, error) {
+	t, err := e.typeNamed(s.Type)
+	if err != nil {
+		return tuple.Ref{}, err
+	}
+	if err := e.exists(t, s.ID); err != nil {
+		return tuple.Ref{}, err
+	}
+	var ref tuple.Ref
+	if s.Relation != "" {
+		_, r, err := e.relationNamed(s.Type, s.Relation)
+		if err != nil {
+			return ref, err
+		}
+		ref.Relation = r.ID
+	}
+	ref.Node, err = e.graph.Node(t.ID, s.ID)
+	return ref, err
+}

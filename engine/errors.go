@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// ErrBudget says that a request needed more work than its Limits allow. It is
+// wrapped with the limit; the answer is not known.
+var ErrBudget = errors.New("the request needs more work than its limit allows")
+
+// ErrNoSchema says that a view has no schema, so that no name means anything.
+var ErrNoSchema = errors.New("there is no schema: write one first")
+
+func budgetError(limit int) error {
+	return fmt.Errorf("%w: more than %d distinct object#relation pairs; ask about less, or raise the limit", ErrBudget, limit)
+}
+
+// NameError says that a question names what the schema does not have.
+type NameError struct {
+	What       string // "type" or "permission" (which a relation is, too)
+	Name       string
+	Type       string // the type that lacks the permission; "" for a type
+	Suggestion string // the name that is nearest; "" when none is near
+}
+
+// Error names the thing and its near miss.
+func (e *NameError) Error() string {
+	text := fmt.Sprintf("the schema has no type %q", e.Name)
+	if e.What != "type" {
+		text = fmt.Sprintf("type %q has no relation or permission %q", e.Type, e.Name)
+	}
+	if e.Suggestion != "" {
+		text += fmt.Sprintf(": did you mean %q?", e.Suggestion)
+	}
+	return text
+}
+
+// SingletonError says that a question names an object of a type that has only
+// one, and not that one.
+type SingletonError struct {
+	Object tuple.Object
+	Only   string // the id of the only object
+}
+
+// Error names the object and the only one that there is.
+func (e *SingletonError) Error() string {
+	return fmt.Sprintf("there is no %s: %s:%s is the only object of its type", e.Object, e.Object.Type, e.Only)
+}
+
+// ContextualError says that a contextual tuple would not be admitted if it were written.
+type ContextualError struct {
+	Index int // of the tuple in View.Contextual
+	Tuple tuple.Tuple
+	Err   error
+}
+
+// Error names the tuple and the fault.
+func (e *ContextualError) Error() string {
+	return fmt.Sprintf("contextual tuple %d (%s): %v", e.Index, e.Tuple, e.Err)
+}
+
+// Unwrap returns the fault.
+func (e *ContextualError) Unwrap() error { return e.Err }
+
+// ConditionError says that the condition of a tuple could not be evaluated.
+type ConditionError struct {
+	Condition string
+	Err       error
+}
+
+// Error names the condition.
+func (e *ConditionError) Error() string {
+	return fmt.Sprintf("condition %s: %v", e.Condition, e.Err)
+}
+
+// Unwrap returns the fault of the expression.
+func (e *ConditionError) Unwrap() error { return e.Err }
+
+// nearest returns the candidate that is the fewest edits away from name, if one
+// is near enough to be a slip.
+func nearest(name string, candidates []string) string {
+	best, least := "", max(1, len(name)/3)+1
+	for _, c := range candidates {
+		if d := distance(name, c, least); d < least {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance of two names; limit when it is not less.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			next := min(row[j]+1, row[j+1]+1, diagonal+cost)
+			diagonal = row[j+1]
+			row[j+1] = next
+		}
+	}
+	return min(row[len(b)], limit)
+}

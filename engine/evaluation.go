@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/pemba-authz/pemba/schema"
+	"github.com/pemba-authz/pemba/schema/condition"
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// evaluation is the state of one request: what it has found out so far about
+// which subject is in which object#relation, and the work that is open.
+type evaluation struct {
+	*causes
+	ctx      context.Context
+	schema   *schema.Schema
+	graph    *overlay
+	now      int64
+	given    condition.Request
+	coverage *Coverage
+
+	subjects  []subject
+	subjectOf map[tuple.Ref]int32
+
+	atoms   []atom // in the order of discovery, which is the index of Tarjan's algorithm
+	atomOf  map[atomKey]int32
+	open    []int32      // atoms whose strongly connected part is not closed yet
+	frames  []frame      // the explicit stack of the walk
+	pending []pending    // what the frames still have to ask for
+	edges   []tuple.Edge // room for reading edges
+	nodes   []node       // equations of open atoms
+	links   []link       // operands of equations
+	results map[conditionKey]value
+	fixed   map[schema.FixedSubject]tuple.Node
+
+	limit   int // most atoms of one question
+	most    int // most atoms in all, now
+	settled int32
+	steps   uint
+}
+
+// atomKey is what has one value per request: is the subject in node#relation?
+type atomKey struct {
+	node     tuple.Node
+	relation tuple.RelationID
+	subject  int32
+}
+
+type atom struct {
+	key   atomKey
+	value value // once final
+	low   int32 // the lowest atom that its open part is known to reach
+	body  ref   // its equation, while it is open and walked
+	order int32 // when it became final: what it rests on came before
+	final bool
+}
+
+type conditionKey struct {
+	id      tuple.ConditionID
+	context tuple.Context
+}
+
+// begin checks a view and makes it ready for questions.
+func begin(ctx context.Context, v View) (*evaluation, error) {
+	if v.Schema == nil {
+		return nil, ErrNoSchema
+	}
+	if v.Reader == nil {
+		return nil, errors.New("the view has no reader")
+	}
+	e := &evaluation{
+		causes:   newCauses(),
+		ctx:      ctx,
+		schema:   v.Schema,
+		graph:    newOverlay(v.Reader),
+		now:      v.Now.UnixNano(),
+		coverage: v.Coverage,
+		limit:    v.Limits.Nodes,
+		results:  map[conditionKey]value{},
+		fixed:    map[schema.FixedSubject]tuple.Node{},
+	}
+	if v.Context != nil {
+		e.given = *v.Context
+	}
+	e.given.Now = v.Now
+	if e.limit <= 0 {
+		e.limit = DefaultNodes
+	}
+	e.forget()
+	if err := e.lay(v); err != nil {
+		return nil, err
+	}
+	return e, ctx.Err()
+}
+
+// forget drops all that was found out, so that the memory of one question does
+// not weigh on the next.
+func (e *evaluation) forget() {
+	e.subjects, e.subjectOf = nil, map[tuple.Ref]int32{}
+	e.atoms, e.atomOf = nil, map[atomKey]int32{}
+	e.open, e.frames, e.pending, e.edges = nil, nil, nil, nil
+	e.resetEquations()
+}
+
+// resetEquations empties the arenas of equations; index 0 of both is none.
+func (e *evaluation) resetEquations() {
+	e.nodes, e.links = append(e.nodes[:0], node{}), append(e.links[:0], link{})
+}
+
+// pace counts a step of work and now and then asks whether the request still stands.
+func (e *evaluation) pace() error {
+	if e.steps++; e.steps&255 == 0 {
+		return context.Cause(e.ctx)
+	}
+	return nil
+}
+
+// guard says what an edge is worth: expired and unadmitted edges are not asked
+// about here.
+func (e *evaluation) guard(edge *tuple.Edge) value {
+	if edge.Condition == 0 {
+		return always
+	}
+	key := conditionKey{edge.Condition, edge.Context}
+	v, ok := e.results[key]
+	if !ok {
+		v = e.evaluate(key)
+		e.results[key] = v
+	}
+	return v
+}
+
+func (e *evaluation) evaluate(key conditionKey) value {
+	c := e.schema.Condition(key.id)
+	if c == nil || c.Program == nil {
+		err := fmt.Errorf("the schema has no condition with the number %d", key.id)
+		return uncertain(e.intern(cause{err: err}))
+	}
+	result, err := c.Program.Eval(key.context, &e.given)
+	switch {
+	case err != nil:
+		return uncertain(e.intern(cause{err: &ConditionError{Condition: c.Name, Err: err}}))
+	case len(result.Missing) > 0:
+		return uncertain(e.intern(cause{missing: result.Missing}))
+	case result.Holds:
+		return always
+	}
+	return never
+}
+
+// admitted says whether an edge of r counts: it has not expired, and the schema
+// still admits its shape. What only an older schema admitted is never honoured.
+func (e *evaluation) admitted(edge *tuple.Edge, r *schema.Relation, t tuple.TypeID, star bool) bool {
+	return !edge.ExpiredAt(e.now) && r.Admits(t, edge.Ref.Relation, star, edge.Condition, edge.Expires != 0)
+}
+
+// live appends the edges of node#r that count, of every kind but the wildcard.
+func (e *evaluation) live(list []tuple.Edge, n tuple.Node, r *schema.Relation) ([]tuple.Edge, error) {
+	for edge, err := range e.graph.Subjects(n, r.ID) {
+		if err != nil {
+			return list, err
+		}
+		if err := e.pace(); err != nil {
+			return list, err
+		}
+		t, star, err := e.typeOf(edge.Ref)
+		if err != nil {
+			return list, err
+		}
+		if !star && e.admitted(&edge, r, t, false) {
+			list = append(list, edge)
+		}
+	}
+	return list, nil
+}
+
+// typeOf returns the type of a subject's object, and whether it is the wildcard.
+func (e *evaluation) typeOf(ref tuple.Ref) (t tuple.TypeID, star bool, err error) {
+	if ref.Relation != 0 {
+		if r := e.schema.Relation(ref.Relation); r != nil {
+			return r.Type.ID, false, nil
+		}
+		return 0, false, nil
+	}
+	t, id, err := e.graph.Object(ref.Node)
+	return t, id == tuple.Wildcard, err
+}
+
+// fixedNode returns the node of an object that stands in the schema.
+func (e *evaluation) fixedNode(f schema.FixedSubject) (tuple.Node, error) {
+	f.Relation = 0
+	if n, ok := e.fixed[f]; ok {
+		return n, nil
+	}
+	n, err := e.graph.Node(f.Type, f.ID)
+	if err == nil {
+		e.fixed[f] = n
+	}
+	return n, err
+}
