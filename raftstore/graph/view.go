@@ -52,7 +52,7 @@ func (v *View) Object(n tuple.Node) (tuple.TypeID, string, error) {
 		return 0, "", ErrUnknownNode
 	}
 	o := v.x.nodes.at(uint32(n))
-	if !o.seen(v.at) || o.kind == contextType {
+	if !o.seen(v.at) || o.kind == contextType || o.kind == 0 {
 		return 0, "", ErrUnknownNode
 	}
 	return tuple.TypeID(o.kind), string(v.x.idOf(o)), nil
