@@ -1,0 +1,95 @@
+package openfga
+
+import (
+	"fmt"
+
+	"github.com/pemba-authz/pemba/schema/source"
+)
+
+// maxEntrySteps bounds the search for entries; models that people write take
+// some thousands of steps.
+const maxEntrySteps = 5_000_000
+
+// checkEntries refuses relations that no subject could ever have: those for
+// which every way through the model leads back to themselves. A difference needs
+// an entry on both of its sides, as OpenFGA judges it.
+//
+// It is a least fixpoint: a relation has an entry once its rewrite has, given
+// those that already have. Every round either finds one more or ends it; the
+// work list visits a relation again only when one that it refers to was found.
+func (w *world) checkEntries() {
+	type key struct{ typ, relation string }
+	has := map[key]bool{}
+	readers := map[key][]key{}
+	steps := 0
+	var entry func(at key, e *rewrite) bool
+	entry = func(at key, e *rewrite) bool {
+		steps++
+		known := func(typ, relation string) bool {
+			k := key{typ, relation}
+			if !has[k] {
+				readers[k] = append(readers[k], at)
+			}
+			return has[k]
+		}
+		switch e.operator {
+		case this:
+			for _, d := range w.relation(at.typ, at.relation).direct {
+				if d.relation.text == "" || known(d.typ.text, d.relation.text) {
+					return true
+				}
+			}
+			return false
+		case computed:
+			return known(at.typ, e.relation.text)
+		case fromTupleset:
+			for _, d := range w.relation(at.typ, e.tupleset.text).direct {
+				if w.relation(d.typ.text, e.relation.text) != nil && known(d.typ.text, e.relation.text) {
+					return true
+				}
+			}
+			return false
+		case union:
+			for _, o := range e.operands {
+				if entry(at, o) {
+					return true
+				}
+			}
+			return false
+		default:
+			for _, o := range e.operands {
+				if !entry(at, o) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	var work []key
+	for _, t := range w.order {
+		for _, r := range t.order {
+			work = append(work, key{t.def.name.text, r.name.text})
+		}
+	}
+	for len(work) > 0 {
+		if steps > maxEntrySteps {
+			w.report.Refuse("too_large", source.Place{File: w.order[0].def.name.place.File, Line: 1, Column: 1}, 1, "the model is too large to be checked", "")
+			return
+		}
+		k := work[len(work)-1]
+		work = work[:len(work)-1]
+		if !has[k] && entry(k, w.relation(k.typ, k.relation).rewrite) {
+			has[k] = true
+			work = append(work, readers[k]...)
+			delete(readers, k)
+		}
+	}
+	for _, t := range w.order {
+		for _, r := range t.order {
+			if !has[key{t.def.name.text, r.name.text}] {
+				w.refuse("no_entry", r.name, fmt.Sprintf("no subject can ever have %s on %s: every way leads back to it", r.name.text, t.def.name.text),
+					"let it take tuples of a type, or refer to a relation that does")
+			}
+		}
+	}
+}

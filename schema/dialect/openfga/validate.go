@@ -1,0 +1,154 @@
+package openfga
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// The rules on names are those of OpenFGA's API.
+var (
+	typeName     = regexp.MustCompile(`^[^:#@*\s]{1,254}$`)
+	relationName = regexp.MustCompile(`^[^:#@*\s]{1,50}$`)
+)
+
+// validate refuses what OpenFGA itself refuses: the rules that only its dialect
+// knows are kept here, never in Pemba's language.
+func (w *world) validate() {
+	for _, t := range w.order {
+		w.checkName(t.def.name, "type", typeName.MatchString(t.def.name.text))
+		for _, r := range t.order {
+			w.checkName(r.name, "relation", relationName.MatchString(r.name.text))
+			w.checkDirect(t, r)
+			if r.rewrite != nil {
+				w.checkRewrite(t, r, r.rewrite)
+			}
+		}
+	}
+	if w.report.Failed() {
+		return // what follows walks references, which must hold
+	}
+	for _, t := range w.order {
+		w.checkCycles(t)
+	}
+	if !w.report.Failed() {
+		w.checkEntries()
+	}
+}
+
+func (w *world) checkName(n name, what string, ok bool) {
+	if n.text == "self" || n.text == "this" {
+		w.refuse("reserved_name", n, fmt.Sprintf("a %s cannot be named %s", what, n.text), "self and this are reserved")
+	} else if !ok {
+		w.refuse("bad_name", n, fmt.Sprintf("%q is no name for a %s", clip(n.text), what), "names have no white space, :, #, @ or *, and a bounded length")
+	}
+}
+
+// checkDirect checks the type restrictions of a relation.
+func (w *world) checkDirect(t *worldType, r *relationDef) {
+	seen := map[string]bool{}
+	for _, d := range r.direct {
+		if seen[d.String()] {
+			w.refuse("duplicate", d.typ, fmt.Sprintf("the type restriction %s stands twice in %s#%s", d, t.def.name.text, r.name.text), "remove one of them")
+		}
+		seen[d.String()] = true
+		other := w.types[d.typ.text]
+		switch {
+		case other == nil:
+			w.refuse("unknown_type", d.typ, fmt.Sprintf("the type %s is not defined", clip(d.typ.text)), w.near(d.typ.text))
+		case d.relation.text != "" && other.relations[d.relation.text] == nil:
+			w.refuse("unknown_relation", d.relation, fmt.Sprintf("type %s has no relation %s", d.typ.text, clip(d.relation.text)), other.near(d.relation.text))
+		}
+		if d.condition.text != "" && w.conditions[d.condition.text] == nil {
+			w.refuse("unknown_condition", d.condition, fmt.Sprintf("the condition %s is not defined", clip(d.condition.text)), "")
+		}
+	}
+	if r.rewrite == nil {
+		return
+	}
+	direct := r.rewrite.uses(this)
+	if direct && len(r.direct) == 0 {
+		w.refuse("no_restriction", r.name, fmt.Sprintf("the relation %s takes tuples but names no types for them", clip(r.name.text)), "give its type restrictions")
+	}
+	if !direct && len(r.direct) > 0 {
+		w.refuse("no_direct", r.name, fmt.Sprintf("the relation %s names types for tuples that it does not take", clip(r.name.text)), "")
+	}
+}
+
+// checkRewrite checks what a rewrite refers to.
+func (w *world) checkRewrite(t *worldType, r *relationDef, e *rewrite) {
+	switch e.operator {
+	case computed:
+		switch {
+		case t.relations[e.relation.text] == nil:
+			w.refuse("unknown_relation", e.relation, fmt.Sprintf("type %s has no relation %s", t.def.name.text, clip(e.relation.text)), t.near(e.relation.text))
+		case e.relation.text == r.name.text:
+			w.refuse("self_reference", e.relation, fmt.Sprintf("the relation %s is defined by itself", r.name.text), "")
+		}
+	case fromTupleset:
+		w.checkArrow(t, e)
+	}
+	for _, o := range e.operands {
+		w.checkRewrite(t, r, o)
+	}
+}
+
+// checkArrow checks "relation from tupleset": the tupleset takes tuples and
+// nothing else, of objects alone, and some of them have the relation.
+func (w *world) checkArrow(t *worldType, e *rewrite) {
+	tupleset := t.relations[e.tupleset.text]
+	if tupleset == nil {
+		w.refuse("unknown_relation", e.tupleset, fmt.Sprintf("type %s has no relation %s", t.def.name.text, clip(e.tupleset.text)), t.near(e.tupleset.text))
+		return
+	}
+	if tupleset.rewrite == nil {
+		return // reported where it is defined
+	}
+	if tupleset.rewrite.operator != this {
+		w.refuse("indirect_tupleset", e.tupleset, fmt.Sprintf("%s stands behind from, but it is not defined by type restrictions alone", e.tupleset.text),
+			"OpenFGA walks only relations that are written directly")
+		return
+	}
+	found := false
+	for _, d := range tupleset.direct {
+		if d.wildcard || d.relation.text != "" {
+			w.refuse("indirect_tupleset", e.tupleset, fmt.Sprintf("%s stands behind from, but it takes %s, which is no object", e.tupleset.text, d),
+				"OpenFGA walks only relations to objects")
+			return
+		}
+		found = found || w.relation(d.typ.text, e.relation.text) != nil
+	}
+	if !found {
+		w.refuse("unknown_relation", e.relation, fmt.Sprintf("no type that %s leads to has a relation %s", e.tupleset.text, clip(e.relation.text)), "")
+	}
+}
+
+// checkCycles refuses relations of a type that are defined by themselves through
+// other relations of it; one relation of every cycle is named.
+func (w *world) checkCycles(t *worldType) {
+	const open, closed = 1, 2
+	state := map[string]int{}
+	var visit func(r *relationDef)
+	var walk func(e *rewrite)
+	walk = func(e *rewrite) {
+		if e.operator == computed {
+			visit(t.relations[e.relation.text])
+		}
+		for _, o := range e.operands {
+			walk(o)
+		}
+	}
+	visit = func(r *relationDef) {
+		switch state[r.name.text] {
+		case open:
+			w.refuse("cycle", r.name, fmt.Sprintf("the relation %s is defined by itself through other relations of %s", r.name.text, t.def.name.text), "")
+		case closed:
+		default:
+			state[r.name.text] = open
+			walk(r.rewrite)
+			state[r.name.text] = closed
+		}
+	}
+	for _, r := range t.order {
+		visit(r)
+	}
+}

@@ -1,0 +1,127 @@
+package dialect
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pemba-authz/pemba/schema/source"
+)
+
+// Reporter collects what an import has to say about its source files.
+type Reporter struct {
+	lines  map[string][]string
+	report source.Diagnostics
+	count  map[source.Severity]int
+}
+
+// NewReporter returns a reporter over the files of one import.
+func NewReporter() *Reporter {
+	return &Reporter{lines: map[string][]string{}, count: map[source.Severity]int{}}
+}
+
+// Open makes a file's lines known, for excerpts. It reports text that is not
+// UTF-8 and says whether the file can be read on.
+func (r *Reporter) Open(f source.File) bool {
+	r.lines[f.Name] = strings.Split(f.Text, "\n")
+	if utf8.ValidString(f.Text) {
+		return true
+	}
+	for i, line := range r.lines[f.Name] {
+		if !utf8.ValidString(line) {
+			r.Refuse("not_utf8", source.Place{File: f.Name, Line: i + 1, Column: 1}, 1,
+				"the file is not valid UTF-8", "save it as UTF-8")
+			break
+		}
+	}
+	return false
+}
+
+// Admit refuses an import whose files are too many, too large, or named so that
+// they leave the folder they are in.
+func (r *Reporter) Admit(files []source.File) bool {
+	total, ok := 0, true
+	for _, f := range files {
+		total += len(f.Text)
+		if !SafePath(f.Name) {
+			r.Refuse("bad_path", source.Place{File: f.Name, Line: 1, Column: 1}, 1,
+				fmt.Sprintf("the file name %q is not a path below the import's folder", f.Name), "use a relative path without ..")
+			ok = false
+		}
+	}
+	if len(files) == 0 {
+		r.Refuse("no_source", source.Place{Line: 1, Column: 1}, 1, "there is no file to import", "")
+		return false
+	}
+	root := source.Place{File: files[0].Name, Line: 1, Column: 1}
+	if len(files) > MaxFiles {
+		r.Refuse("too_large", root, 1, fmt.Sprintf("%d files are too many, %d are the most", len(files), MaxFiles), "")
+		return false
+	}
+	if total > MaxSourceBytes {
+		r.Refuse("too_large", root, 1, fmt.Sprintf("%d bytes of source are too many, %d are the most", total, MaxSourceBytes), "")
+		return false
+	}
+	return ok
+}
+
+// SafePath says whether a name is a relative path that stays in its folder.
+func SafePath(name string) bool {
+	return name != "" && !path.IsAbs(name) && !strings.Contains(name, "\\") && !strings.ContainsRune(name, 0) &&
+		path.Clean("/"+name) == "/"+path.Clean(name) && path.Clean(name) != "." &&
+		path.Clean(name) != ".." && !strings.HasPrefix(path.Clean(name), "../")
+}
+
+// Refuse reports an error: something that is wrong or cannot be carried over.
+func (r *Reporter) Refuse(code string, at source.Place, width int, message, suggestion string) {
+	r.add(source.Error, code, at, width, message, "", suggestion)
+}
+
+// Expected reports a syntax error: what was found and what could stand there.
+func (r *Reporter) Expected(at source.Place, width int, found, expected string) {
+	r.add(source.Error, "syntax", at, width, "unexpected "+found, expected, "")
+}
+
+// Note reports a warning: something that was carried over differently.
+func (r *Reporter) Note(code string, at source.Place, width int, message, suggestion string) {
+	r.add(source.Warning, code, at, width, message, "", suggestion)
+}
+
+// Failed says whether an error was reported.
+func (r *Reporter) Failed() bool { return r.count[source.Error] > 0 }
+
+// Result returns the report with the files, or without them where it refuses.
+func (r *Reporter) Result(files []source.File) Result {
+	if r.Failed() {
+		files = nil
+	}
+	return Result{Files: files, Report: r.report.Sort()}
+}
+
+func (r *Reporter) add(severity source.Severity, code string, at source.Place, width int, message, expected, suggestion string) {
+	r.count[severity]++
+	if r.count[severity] > MaxReports {
+		return
+	}
+	if r.count[severity] == MaxReports {
+		code, message, expected, suggestion = "too_many", fmt.Sprintf("more than %d of its kind: the rest is left out", MaxReports-1), "", ""
+	}
+	r.report = append(r.report, &source.Diagnostic{Severity: severity, Code: code, Place: at, Width: width,
+		Excerpt: r.excerpt(at), Message: message, Expected: expected, Suggestion: suggestion})
+}
+
+// maxExcerpt is the longest line that a report quotes, in bytes.
+const maxExcerpt = 400
+
+func (r *Reporter) excerpt(at source.Place) string {
+	lines := r.lines[at.File]
+	if at.Line < 1 || at.Line > len(lines) {
+		return ""
+	}
+	line := strings.TrimRight(lines[at.Line-1], "\r")
+	if len(line) > maxExcerpt {
+		line = line[:maxExcerpt]
+	}
+	return strings.ToValidUTF8(line, "")
+}

@@ -1,0 +1,88 @@
+package spicedb
+
+import "fmt"
+
+// checkAnnotations refuses, in files that use typechecking, a permission whose
+// annotation leaves out a type that its subjects may have.
+func (w *world) checkAnnotations() {
+	for _, t := range w.order {
+		if !t.file.uses["typechecking"] {
+			continue
+		}
+		for _, m := range t.order {
+			if !m.annotated {
+				continue
+			}
+			given := map[string]bool{}
+			for _, a := range m.annotations {
+				given[a.text] = true
+			}
+			for _, typ := range w.subjectTypes(t, m) {
+				if !given[typ] {
+					w.refuse("incomplete_annotation", m.name, fmt.Sprintf("the subjects of %s#%s may be of type %s, which its annotation leaves out", t.def.name.text, m.name.text, typ),
+						"add "+typ+" behind the permission's name")
+				}
+			}
+		}
+	}
+}
+
+// subjectTypes returns the types of the objects that a relation or permission
+// may lead to, in the order in which they are met.
+func (w *world) subjectTypes(t *worldType, m *member) []string {
+	s := &typeSearch{world: w, seen: map[*member]bool{}, found: map[string]bool{}}
+	s.member(t, m)
+	return s.types
+}
+
+type typeSearch struct {
+	world *world
+	seen  map[*member]bool
+	found map[string]bool
+	types []string
+}
+
+func (s *typeSearch) member(t *worldType, m *member) {
+	if m == nil || s.seen[m] {
+		return
+	}
+	s.seen[m] = true
+	for _, a := range m.types {
+		other := s.world.definitions[a.typ.text]
+		if a.relation.text != "" {
+			s.member(other, other.members[a.relation.text])
+			continue
+		}
+		if !s.found[a.typ.text] {
+			s.found[a.typ.text] = true
+			s.types = append(s.types, a.typ.text)
+		}
+	}
+	if m.expression != nil {
+		s.expression(t, m.expression)
+	}
+}
+
+func (s *typeSearch) expression(t *worldType, e *expression) {
+	switch e.operator {
+	case reference:
+		s.member(t, t.members[e.relation.text])
+	case walk, walkAll:
+		for _, a := range t.members[e.relation.text].types {
+			other := s.world.definitions[a.typ.text]
+			s.member(other, other.members[e.target.text])
+		}
+	case itself:
+		if name := t.def.name.text; !s.found[name] {
+			s.found[name] = true
+			s.types = append(s.types, name)
+		}
+	}
+	if e.operator == exclusion {
+		s.expression(t, e.operands[0])
+		return
+	}
+	for _, o := range e.operands {
+		s.expression(t, o)
+	}
+}

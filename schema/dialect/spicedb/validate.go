@@ -1,0 +1,185 @@
+package spicedb
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/pemba-authz/pemba/schema/dialect"
+)
+
+// The rules on names are those of SpiceDB's API.
+var (
+	typeName   = regexp.MustCompile(`^([a-z][a-z0-9_]{1,61}[a-z0-9]/)*[a-z][a-z0-9_]{1,62}[a-z0-9]$`)
+	memberName = regexp.MustCompile(`^[a-z][a-z0-9_]{1,62}[a-z0-9]$`)
+)
+
+// validate refuses what SpiceDB itself refuses: the rules that only its dialect
+// knows are kept here, never in Pemba's language.
+func (w *world) validate() {
+	for _, f := range w.files {
+		for _, d := range f.definitions {
+			w.checkName(d.name, typeName)
+			for _, m := range d.members {
+				if m.kind != splat {
+					w.checkName(m.name, memberName)
+				}
+			}
+		}
+		for _, c := range f.caveats {
+			w.checkName(c.name, typeName)
+			w.checkCaveat(c)
+		}
+	}
+	for _, t := range w.order {
+		for _, m := range t.order {
+			if m.kind == relation {
+				w.checkRelation(t, m)
+			} else if m.expression != nil {
+				w.checkExpression(t, m, m.expression)
+			}
+		}
+	}
+	if w.report.Failed() {
+		return // what follows walks references, which must hold
+	}
+	w.checkWildcards()
+	w.checkAnnotations()
+}
+
+func (w *world) checkName(n name, rule *regexp.Regexp) {
+	if !rule.MatchString(n.text) {
+		w.refuse("bad_name", n, fmt.Sprintf("%q is no name in SpiceDB", clip(n.text)), "a name has 3 to 64 lower-case letters, digits and _, and begins with a letter")
+	}
+}
+
+func (w *world) near(text string) string {
+	names := make([]string, 0, len(w.order))
+	for _, t := range w.order {
+		names = append(names, t.def.name.text)
+	}
+	return dialect.Near(text, names)
+}
+
+func (t *worldType) near(text string) string {
+	names := make([]string, 0, len(t.order))
+	for _, m := range t.order {
+		names = append(names, m.name.text)
+	}
+	return dialect.Near(text, names)
+}
+
+// checkRelation checks the types of a relation's subjects.
+func (w *world) checkRelation(t *worldType, m *member) {
+	seen := map[string]bool{}
+	for _, a := range m.types {
+		if seen[a.String()] {
+			w.refuse("duplicate", a.typ, fmt.Sprintf("the subject type %s stands twice in %s#%s", a, t.def.name.text, m.name.text), "remove one of them")
+		}
+		seen[a.String()] = true
+		other := w.definitions[a.typ.text]
+		switch {
+		case other == nil:
+			w.refuse("unknown_type", a.typ, fmt.Sprintf("the definition %s is not there", clip(a.typ.text)), w.near(a.typ.text))
+		case a.relation.text != "" && other.members[a.relation.text] == nil:
+			w.refuse("unknown_relation", a.relation, fmt.Sprintf("the definition %s has no relation or permission %s", a.typ.text, clip(a.relation.text)), other.near(a.relation.text))
+		}
+		if a.caveat.text != "" && w.caveats[a.caveat.text] == nil {
+			suggestion := ""
+			if a.caveat.text == "expiration" {
+				suggestion = "use expiration at the beginning of the file makes it a keyword"
+			}
+			w.refuse("unknown_caveat", a.caveat, fmt.Sprintf("the caveat %s is not defined", clip(a.caveat.text)), suggestion)
+		}
+	}
+}
+
+// checkExpression checks what a permission refers to.
+func (w *world) checkExpression(t *worldType, m *member, e *expression) {
+	if e.operator == reference || e.operator == walk || e.operator == walkAll {
+		left := t.members[e.relation.text]
+		switch {
+		case left == nil:
+			w.refuse("unknown_relation", e.relation, fmt.Sprintf("the definition %s has no relation or permission %s", t.def.name.text, clip(e.relation.text)), t.near(e.relation.text))
+		case e.operator != reference && left.kind == permission:
+			w.refuse("permission_walked", e.relation, fmt.Sprintf("%s is a permission, and only a relation can be walked by an arrow", e.relation.text), "walk the relation that it is computed from")
+		}
+	}
+	for _, o := range e.operands {
+		w.checkExpression(t, m, o)
+	}
+}
+
+// checkCaveat refuses parameters that the expression does not use.
+func (w *world) checkCaveat(c *caveat) {
+	used := map[string]bool{}
+	for _, word := range dialect.CELWords(c.body.text) {
+		if !word.Field {
+			used[word.Text] = true
+		}
+	}
+	for _, p := range c.params {
+		if !used[p.name.text] {
+			w.refuse("unused_parameter", p.name, fmt.Sprintf("the expression of caveat %s does not use its parameter %s", c.name.text, p.name.text), "remove it")
+		}
+	}
+}
+
+// checkWildcards refuses what SpiceDB refuses of wildcards: a relation that
+// takes them in from another one, and an arrow over one that does.
+func (w *world) checkWildcards() {
+	holds := w.wildcards()
+	for _, t := range w.order {
+		for _, m := range t.order {
+			for _, a := range m.types {
+				if a.relation.text != "" && holds[w.member(a.typ.text, a.relation.text)] {
+					w.refuse("transitive_wildcard", a.typ, fmt.Sprintf("%s holds a wildcard, which SpiceDB does not let a relation take in", a), "write the wildcard here, or refer to a permission")
+				}
+			}
+			if m.expression != nil {
+				w.checkWalked(t, m.expression, holds)
+			}
+		}
+	}
+}
+
+func (w *world) checkWalked(t *worldType, e *expression, holds map[*member]bool) {
+	if (e.operator == walk || e.operator == walkAll) && holds[t.members[e.relation.text]] {
+		w.refuse("wildcard_walked", e.relation, fmt.Sprintf("%s holds a wildcard, which an arrow cannot walk", e.relation.text), "walk a relation without wildcards")
+	}
+	for _, o := range e.operands {
+		w.checkWalked(t, o, holds)
+	}
+}
+
+// wildcards returns the relations that hold a wildcard, also through the
+// relations of their subjects. Permissions end the search, as in SpiceDB.
+func (w *world) wildcards() map[*member]bool {
+	holds := map[*member]bool{}
+	readers := map[*member][]*member{}
+	var work []*member
+	for _, t := range w.order {
+		for _, m := range t.order {
+			for _, a := range m.types {
+				if a.wildcard && !holds[m] {
+					holds[m] = true
+					work = append(work, m)
+				}
+				if a.relation.text != "" {
+					from := w.member(a.typ.text, a.relation.text)
+					readers[from] = append(readers[from], m)
+				}
+			}
+		}
+	}
+	for len(work) > 0 {
+		m := work[len(work)-1]
+		work = work[:len(work)-1]
+		for _, r := range readers[m] {
+			if !holds[r] {
+				holds[r] = true
+				work = append(work, r)
+			}
+		}
+	}
+	return holds
+}

@@ -1,0 +1,224 @@
+package spicedb
+
+import (
+	"fmt"
+	"path"
+	"unicode/utf8"
+
+	"github.com/pemba-authz/pemba/schema/ast"
+	"github.com/pemba-authz/pemba/schema/dialect"
+	"github.com/pemba-authz/pemba/schema/source"
+)
+
+// world is all files of one import together: what names mean.
+type world struct {
+	report      *dialect.Reporter
+	files       []*file // the root first, then in the order of first import
+	definitions map[string]*worldType
+	partials    map[string]*definition
+	caveats     map[string]*caveat
+	order       []*worldType
+	unfolded    int // members and partials taken in so far
+}
+
+// worldType is a definition with the members of the partials that it takes in.
+type worldType struct {
+	def     *definition
+	file    *file
+	members map[string]*member
+	order   []*member
+	// added are names that "all" reads on this type, which lacks them.
+	added map[string]bool
+	out   *ast.Type // once it is translated
+}
+
+// load reads the root and everything that it imports, each file once.
+func load(files []source.File, report *dialect.Reporter) []*file {
+	l := &loader{report: report, given: map[string]source.File{}, folder: path.Dir(files[0].Name), read: map[string]*file{}}
+	for _, f := range files {
+		l.given[path.Clean(f.Name)] = f
+	}
+	l.file(path.Clean(files[0].Name), 0)
+	for _, f := range files[1:] {
+		if l.read[path.Clean(f.Name)] == nil && !report.Failed() {
+			report.Refuse("extra_file", source.Place{File: f.Name, Line: 1, Column: 1}, 1,
+				fmt.Sprintf("no file imports %s", f.Name), "import it, or leave it out")
+		}
+	}
+	return l.files
+}
+
+type loader struct {
+	report *dialect.Reporter
+	given  map[string]source.File
+	folder string
+	files  []*file
+	read   map[string]*file // nil while its imports are read
+	open   []string
+}
+
+func (l *loader) file(at string, depth int) *file {
+	f := l.given[at]
+	if !l.report.Open(f) {
+		return nil
+	}
+	read := parseFile(f, l.report)
+	l.files = append(l.files, read)
+	l.open = append(l.open, at)
+	defer func() { l.open = l.open[:len(l.open)-1] }()
+	l.read[at] = read
+	for _, i := range read.imports {
+		l.follow(at, i, depth)
+	}
+	return read
+}
+
+// follow reads the file that an import names, below the root's folder.
+func (l *loader) follow(from string, i *importDef, depth int) {
+	to := path.Join(path.Dir(from), i.path.text)
+	inside := l.folder == "." || to == l.folder || len(to) > len(l.folder) && to[:len(l.folder)+1] == l.folder+"/"
+	_, found := l.given[to]
+	switch {
+	case path.IsAbs(i.path.text) || !inside || !dialect.SafePath(to):
+		l.refuse("bad_path", i.path, fmt.Sprintf("the import %q leaves the folder of the root file", clip(i.path.text)), "imports stay within it")
+	case !found:
+		l.refuse("missing_file", i.path, fmt.Sprintf("the imported file %q is not there", clip(i.path.text)), "give it with the root file")
+	case l.isOpen(to):
+		l.refuse("import_cycle", i.path, fmt.Sprintf("the file %q imports itself through others", clip(i.path.text)), "")
+	case depth > dialect.MaxDepth:
+		l.refuse("too_deep", i.path, fmt.Sprintf("imports nested deeper than %d", dialect.MaxDepth), "")
+	case l.read[to] != nil:
+	default:
+		l.file(to, depth+1)
+	}
+}
+
+func (l *loader) isOpen(at string) bool {
+	for _, o := range l.open {
+		if o == at {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *loader) refuse(code string, n name, message, suggestion string) {
+	l.report.Refuse(code, n.place, utf8.RuneCountInString(n.text)+2, message, suggestion)
+}
+
+func (w *world) refuse(code string, n name, message, suggestion string) {
+	w.report.Refuse(code, n.place, utf8.RuneCountInString(n.text), message, suggestion)
+}
+
+// newWorld gathers the names of all files and refuses those given twice.
+func newWorld(files []*file, report *dialect.Reporter) *world {
+	w := &world{report: report, files: files, definitions: map[string]*worldType{}, partials: map[string]*definition{}, caveats: map[string]*caveat{}}
+	taken := map[string]source.Place{}
+	take := func(n name, what string) bool {
+		if first, ok := taken[n.text]; ok {
+			w.refuse("duplicate", n, fmt.Sprintf("the name of the %s %s is taken", what, clip(n.text)), "it is first used at "+first.String())
+			return false
+		}
+		taken[n.text] = n.place
+		return true
+	}
+	for _, f := range files {
+		for _, d := range f.definitions {
+			switch {
+			case d.partial && take(d.name, "partial"):
+				w.partials[d.name.text] = d
+			case !d.partial && take(d.name, "definition"):
+				t := &worldType{def: d, file: f, members: map[string]*member{}, added: map[string]bool{}}
+				w.definitions[d.name.text] = t
+				w.order = append(w.order, t)
+			}
+		}
+		for _, c := range f.caveats {
+			if take(c.name, "caveat") {
+				w.caveats[c.name.text] = c
+			}
+		}
+	}
+	w.checkPartials()
+	if report.Failed() {
+		return w
+	}
+	for _, t := range w.order {
+		w.members(t, t.def)
+	}
+	return w
+}
+
+// checkPartials refuses references to partials that are not there, or that lead
+// back to themselves.
+func (w *world) checkPartials() {
+	const open, closed = 1, 2
+	state := map[*definition]int{}
+	var visit func(d *definition, depth int)
+	visit = func(d *definition, depth int) {
+		state[d] = open
+		for _, m := range d.members {
+			if m.kind != splat {
+				continue
+			}
+			p := w.partials[m.name.text]
+			switch {
+			case p == nil:
+				w.refuse("unknown_partial", m.name, fmt.Sprintf("the partial %s is not defined", clip(m.name.text)), "")
+			case state[p] == open || depth > dialect.MaxDepth:
+				w.refuse("partial_cycle", m.name, fmt.Sprintf("the partial %s takes in itself", clip(m.name.text)), "")
+			case state[p] == 0:
+				visit(p, depth+1)
+			}
+		}
+		state[d] = closed
+	}
+	for _, f := range w.files {
+		for _, d := range f.definitions {
+			if state[d] == 0 {
+				visit(d, 0)
+			}
+		}
+	}
+}
+
+// maxMembers bounds what partials within partials may unfold to.
+const maxMembers = 100_000
+
+// members adds those of a definition or partial to a type.
+func (w *world) members(t *worldType, d *definition) {
+	var before []remark // above references to partials
+	if d.partial {
+		before = append(before, d.comments...)
+	}
+	for _, m := range d.members {
+		if w.unfolded++; w.unfolded > maxMembers {
+			w.refuse("too_large", t.def.name, fmt.Sprintf("the schema has more than %d relations and permissions", maxMembers), "")
+			return
+		}
+		if m.kind == splat {
+			before = append(before, m.comments...)
+			w.members(t, w.partials[m.name.text])
+			continue
+		}
+		own := *m // a partial's member means something else in every definition
+		m = &own
+		if len(before) > 0 {
+			m.comments, before = append(before, m.comments...), nil
+		}
+		if other := t.members[m.name.text]; other != nil {
+			w.refuse("duplicate", m.name, fmt.Sprintf("the definition %s has %s twice", clip(t.def.name.text), clip(m.name.text)), "it is first defined at "+other.name.place.String())
+			continue
+		}
+		t.members[m.name.text] = m
+		t.order = append(t.order, m)
+	}
+}
+
+// member returns a relation or permission of a definition, or nil.
+func (w *world) member(typ, name string) *member {
+	if t := w.definitions[typ]; t != nil {
+		return t.members[name]
+	}
+	return nil
+}
