@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/pemba-authz/pemba/schema"
+	"github.com/pemba-authz/pemba/schema/source"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -13,6 +14,9 @@ import (
 func (e *evaluation) lay(v View) error {
 	if len(v.Contextual) == 0 {
 		return nil
+	}
+	if v.Admission == nil {
+		return errors.New("the view has contextual tuples and no admission to judge them by")
 	}
 	seen := make(map[tuple.Key]int, len(v.Contextual))
 	counted := map[tuple.Ref]int{} // object#relation with a limit: the tuple to blame
@@ -50,25 +54,12 @@ func (e *evaluation) contextualEdge(v View, t tuple.Tuple) (end tuple.Ref, edge 
 	if err := t.Key.Validate(); err != nil {
 		return end, edge, err
 	}
-	if v.Admission != nil {
-		for _, name := range v.Admission.Refuse {
-			if name == "self_tuples" && t.Subject == (tuple.Subject{Type: t.Object.Type, ID: t.Object.ID, Relation: t.Relation}) {
-				return end, edge, errors.New("this schema refuses tuples of a userset to itself")
-			}
-		}
+	if refusal := v.Admission.Admit(t); refusal != nil {
+		return end, edge, refusal
 	}
 	typ, r, err := e.relationNamed(t.Object.Type, t.Relation)
 	if err != nil {
 		return end, edge, err
-	}
-	if err := e.exists(typ, t.Object.ID); err != nil {
-		return end, edge, err
-	}
-	if r.Permission {
-		return end, edge, fmt.Errorf("%q is a permission of type %q: only relations have tuples", r.Name, typ.Name)
-	}
-	if _, ok := r.Sealed[t.Object.ID]; ok {
-		return end, edge, fmt.Errorf("%s#%s is sealed: the schema fixes who is in it", t.Object, r.Name)
 	}
 	if edge, err = e.edgeOf(t); err != nil {
 		return end, edge, err
@@ -76,9 +67,6 @@ func (e *evaluation) contextualEdge(v View, t tuple.Tuple) (end tuple.Ref, edge 
 	subjectType, _, err := e.graph.Object(edge.Ref.Node)
 	if err != nil {
 		return end, edge, err
-	}
-	if !r.Admits(subjectType, edge.Ref.Relation, t.Subject.IsWildcard(), edge.Condition, edge.Expires != 0) {
-		return end, edge, fmt.Errorf("%s#%s does not admit %s", typ.Name, r.Name, shapeText(t))
 	}
 	n, err := e.graph.Node(typ.ID, t.Object.ID)
 	if err != nil {
@@ -112,26 +100,6 @@ func (e *evaluation) edgeOf(t tuple.Tuple) (tuple.Edge, error) {
 	return edge, nil
 }
 
-// shapeText is the kind of a tuple's subject as a relation's brackets would name it.
-func shapeText(t tuple.Tuple) string {
-	text := t.Subject.Type
-	switch {
-	case t.Subject.IsWildcard():
-		text += ":*"
-	case t.Subject.IsUserset():
-		text += "#" + t.Subject.Relation
-	}
-	with := " with "
-	if t.Condition.Name != "" {
-		text += with + t.Condition.Name
-		with = " and "
-	}
-	if !t.Expires.IsZero() {
-		text += with + "expiry"
-	}
-	return text
-}
-
 // count holds an object's live tuples, written and contextual, to the relation's limit.
 func (e *evaluation) count(end tuple.Ref) error {
 	r := e.schema.Relation(end.Relation)
@@ -162,7 +130,7 @@ func (e *evaluation) relationNamed(typeName, name string) (*schema.Type, *schema
 		for _, r := range t.Relations {
 			names = append(names, r.Name)
 		}
-		return nil, nil, &NameError{What: "permission", Name: name, Type: typeName, Suggestion: nearest(name, names)}
+		return nil, nil, &NameError{What: "permission", Name: name, Type: typeName, Suggestion: source.Nearest(name, names)}
 	}
 	return t, r, nil
 }
@@ -174,7 +142,7 @@ func (e *evaluation) typeNamed(name string) (*schema.Type, error) {
 		for _, t := range e.schema.Types {
 			names = append(names, t.Name)
 		}
-		return nil, &NameError{What: "type", Name: name, Suggestion: nearest(name, names)}
+		return nil, &NameError{What: "type", Name: name, Suggestion: source.Nearest(name, names)}
 	}
 	return t, nil
 }

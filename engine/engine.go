@@ -19,7 +19,7 @@ import (
 // revision, one instant, and what the request itself brings.
 type View struct {
 	Schema     *schema.Schema
-	Admission  *schema.Admission // judges Contextual; it may be nil where there are none
+	Admission  *schema.Admitter // judges Contextual; it may be nil where there are none
 	Reader     Reader
 	Now        time.Time          // the instant that expiry and now() are judged at
 	Context    *condition.Request // the request's part of the context; nil is none

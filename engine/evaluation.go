@@ -18,7 +18,7 @@ type evaluation struct {
 	schema   *schema.Schema
 	graph    *overlay
 	now      int64
-	given    condition.Request
+	given    *condition.Request
 	coverage *Coverage
 
 	subjects  []subject
@@ -77,14 +77,14 @@ func begin(ctx context.Context, v View) (*evaluation, error) {
 		graph:    newOverlay(v.Reader),
 		now:      v.Now.UnixNano(),
 		coverage: v.Coverage,
+		given:    &condition.Request{Now: v.Now},
 		limit:    v.Limits.Nodes,
 		results:  map[conditionKey]value{},
 		fixed:    map[schema.FixedSubject]tuple.Node{},
 	}
 	if v.Context != nil {
-		e.given = *v.Context
+		e.given.Values = v.Context.Values
 	}
-	e.given.Now = v.Now
 	if e.limit <= 0 {
 		e.limit = DefaultNodes
 	}
@@ -138,7 +138,7 @@ func (e *evaluation) evaluate(key conditionKey) value {
 		err := fmt.Errorf("the schema has no condition with the number %d", key.id)
 		return uncertain(e.intern(cause{err: err}))
 	}
-	result, err := c.Program.Eval(key.context, &e.given)
+	result, err := c.Program.Eval(key.context, e.given)
 	switch {
 	case err != nil:
 		return uncertain(e.intern(cause{err: &ConditionError{Condition: c.Name, Err: err}}))
