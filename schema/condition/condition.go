@@ -1,43 +1,47 @@
 // Package condition compiles and evaluates the conditions that tuples carry:
 // CEL expressions (https://cel.dev) over typed parameters.
 //
-// Call Compile once, when a schema is written, and Program.Eval per tuple.
+// Call Compile once, when a schema is written; NewRequest once per request, for
+// its part of the context; and Program.Eval per tuple. The types of parameters,
+// and which JSON they take, are package value's.
+//
+// What an expression may cost is bounded twice: Compile refuses one whose
+// estimate is too high, and an evaluation that exceeds the bound all the same is
+// an error. DESIGN.md says how.
 package condition
 
-import (
-	"time"
-
-	"github.com/pemba-authz/pemba/schema/tuple"
+// Limits of one condition.
+const (
+	// MaxBodyBytes is the longest expression.
+	MaxBodyBytes = 8 << 10
+	// MaxParams is the largest number of parameters.
+	MaxParams = 64
+	// MaxDepth is how deep an expression may nest.
+	MaxDepth = 100
+	// MaxNodes is the largest number of nodes of an expression, macros expanded.
+	MaxNodes = 5_000
+	// MaxComprehensions is how deep all(), exists(), map(), filter() may nest.
+	MaxComprehensions = 2
+	// MaxRegexpProgram is the largest compiled size of a regular expression.
+	MaxRegexpProgram = 2_000
+	// MaxCost is the highest cost of an expression in CEL's units, by estimate
+	// when it is compiled and by count when it is evaluated. It is about ten
+	// milliseconds of work.
+	MaxCost = 100_000
 )
 
-// Param is a parameter of a condition: a name and the text of its type.
+// Param is a parameter of a condition: a name and the text of its type, as
+// value.ParseType reads it.
 type Param struct {
 	Name string
-	Type string // bool, int, uint, double, string, bytes, duration, timestamp, ipaddress, any, list<T>, map<T>
-}
-
-// Program is a compiled condition. It is immutable and may be shared.
-type Program struct {
-	Params []Param
-	Source string
+	Type string
 }
 
 // Result is what a condition says about one tuple.
 type Result struct {
-	Holds   bool              // meaningful when Missing is empty
-	Missing []string          // parameters that the expression needed and nobody gave, sorted
-	Values  map[string]string // the values that were read, as JSON, for explanations; only where asked for
-}
-
-// Request is the request's part of the context, decoded once per request.
-type Request struct {
-	// Values holds the raw JSON of every name.
-	Values map[string][]byte
-	Now    time.Time
-}
-
-// Eval evaluates the condition: the tuple's context wins over the request's. An
-// error of the expression or a value of the wrong type is an error.
-func (p *Program) Eval(tupleContext tuple.Context, request *Request) (Result, error) {
-	panic("contract")
+	Holds   bool     // meaningful when Missing is empty
+	Missing []string // parameters that the result needs and nobody gave, sorted
+	// Values holds what was read, as JSON, by parameter; the instant is "now()".
+	// It is filled where Request.Trace asks for it, and belongs to an explanation.
+	Values map[string]string
 }

@@ -20,6 +20,7 @@ const (
 	MalformedJSON        Code = "malformed_json"
 	DuplicateMember      Code = "duplicate_member"
 	UnknownMember        Code = "unknown_member"
+	MissingMember        Code = "missing_member"
 	WrongType            Code = "wrong_type"
 	InvalidValue         Code = "invalid_value"
 	TooMany              Code = "too_many"
@@ -29,6 +30,7 @@ const (
 	UnknownRoute         Code = "unknown_route"
 	MethodNotAllowed     Code = "method_not_allowed"
 	InvalidToken         Code = "invalid_token"
+	ForeignToken         Code = "foreign_token"
 	InvalidCursor        Code = "invalid_cursor"
 	ForeignCursor        Code = "foreign_cursor"
 
@@ -41,10 +43,12 @@ const (
 	NoSchema         Code = "no_schema"
 
 	// Tuples and writes.
-	PermissionWritten     Code = "permission_written"
+	NotARelation          Code = "not_a_relation"
 	SubjectNotAdmitted    Code = "subject_not_admitted"
 	ConditionNotAdmitted  Code = "condition_not_admitted"
-	InvalidContext        Code = "invalid_context"
+	ConditionRequired     Code = "condition_required"
+	ContextUnknownKey     Code = "context_unknown_key"
+	ContextType           Code = "context_type"
 	ExpiryNotAdmitted     Code = "expiry_not_admitted"
 	ExpiryRequired        Code = "expiry_required"
 	Sealed                Code = "sealed"
@@ -52,22 +56,25 @@ const (
 	AtMost                Code = "at_most"
 	SelfTuple             Code = "self_tuple"
 	TupleExists           Code = "tuple_exists"
-	AlreadyExpired        Code = "already_expired"
 	DuplicateTuple        Code = "duplicate_tuple"
 	PreconditionFailed    Code = "precondition_failed"
+	PreconditionTooOld    Code = "precondition_too_old"
+	PreconditionTooBroad  Code = "precondition_too_broad"
 	IdempotencyMismatch   Code = "idempotency_mismatch"
 	OutcomeUnknownExpired Code = "outcome_unknown_expired"
-	TooManyEffects        Code = "too_many_effects"
-	TupleNotAdmitted      Code = "tuple_not_admitted"
+	WriteTooLarge         Code = "write_too_large"
+	InvalidTuple          Code = "invalid_tuple"
 
 	// Schemas.
-	InvalidSchema       Code = "invalid_schema"
-	OrphanedTuples      Code = "orphaned_tuples"
-	SchemaChanged       Code = "schema_changed"
-	UnsupportedLanguage Code = "unsupported_language"
+	InvalidSchema  Code = "invalid_schema"
+	OrphanedTuples Code = "orphaned_tuples"
+	SchemaChanged  Code = "schema_changed"
+	NoSuchSchema   Code = "no_such_schema"
+	FeatureLevel   Code = "feature_level"
 
 	// Consistency and evaluation.
 	TokenAhead       Code = "token_ahead"
+	RevisionTimeout  Code = "revision_timeout"
 	HistoryExpired   Code = "history_expired"
 	BudgetExceeded   Code = "budget_exceeded"
 	ConditionFailed  Code = "condition_failed"
@@ -95,6 +102,7 @@ var catalogue = map[Code]Entry{
 	MalformedJSON:        {400, "The body is not well-formed JSON", false},
 	DuplicateMember:      {400, "A JSON object has a member twice", false},
 	UnknownMember:        {400, "The request has a member that is not known here", false},
+	MissingMember:        {400, "A member that must be there is missing", false},
 	WrongType:            {400, "A member has a value of the wrong JSON type", false},
 	InvalidValue:         {400, "A value is not what it must be", false},
 	TooMany:              {400, "The request holds more than the limit of something", false},
@@ -103,7 +111,8 @@ var catalogue = map[Code]Entry{
 	NotAcceptable:        {406, "No media type that is accepted is offered here", false},
 	UnknownRoute:         {404, "There is nothing at this path", false},
 	MethodNotAllowed:     {405, "The path does not know this method", false},
-	InvalidToken:         {400, "The token was not made by this cluster", false},
+	InvalidToken:         {400, "The token is malformed or was altered", false},
+	ForeignToken:         {400, "The token is from another cluster", false},
 	InvalidCursor:        {400, "The cursor was not made by this cluster", false},
 	ForeignCursor:        {400, "The cursor belongs to another request", false},
 
@@ -114,10 +123,12 @@ var catalogue = map[Code]Entry{
 	UnknownNode:      {404, "The cluster has no such node", false},
 	NoSchema:         {422, "The store has no schema yet", false},
 
-	PermissionWritten:     {422, "A permission is computed: no tuple may write it", false},
+	NotARelation:          {422, "A permission is computed: no tuple may write it", false},
 	SubjectNotAdmitted:    {422, "The relation does not admit such a subject", false},
 	ConditionNotAdmitted:  {422, "The relation does not admit the tuple with this condition, or without one", false},
-	InvalidContext:        {422, "The context does not fit the condition's parameters", false},
+	ConditionRequired:     {422, "The relation demands that the tuple carries a condition", false},
+	ContextUnknownKey:     {422, "The context has a value that the condition has no parameter for", false},
+	ContextType:           {422, "A value of the context is not of its parameter's type", false},
 	ExpiryNotAdmitted:     {422, "The relation does not admit tuples that expire", false},
 	ExpiryRequired:        {422, "The relation demands that the tuple expires", false},
 	Sealed:                {422, "The schema fixes who is in this userset", false},
@@ -125,20 +136,23 @@ var catalogue = map[Code]Entry{
 	AtMost:                {409, "The relation has as many tuples as it may", false},
 	SelfTuple:             {422, "The schema refuses a tuple of a userset to itself", false},
 	TupleExists:           {409, "The tuple to be created is there", false},
-	AlreadyExpired:        {422, "The tuple would have expired when it is written", false},
 	DuplicateTuple:        {400, "Two operations name the same tuple", false},
 	PreconditionFailed:    {412, "A precondition does not hold", false},
+	PreconditionTooOld:    {410, "The token of a precondition is older than what is known of changes", false},
+	PreconditionTooBroad:  {422, "A precondition would look at more tuples than it may", false},
 	IdempotencyMismatch:   {422, "The idempotency key was used for another body", false},
 	OutcomeUnknownExpired: {409, "What became of the first use of this idempotency key is no longer known", false},
-	TooManyEffects:        {422, "The write would change more tuples than one change may", false},
-	TupleNotAdmitted:      {422, "The schema does not admit the tuple", false},
+	WriteTooLarge:         {413, "The write is larger than one change may be", false},
+	InvalidTuple:          {422, "The schema does not admit the tuple", false},
 
-	InvalidSchema:       {422, "The schema has errors", false},
-	OrphanedTuples:      {409, "The schema would no longer admit tuples that are there", false},
-	SchemaChanged:       {412, "The store's schema is another one than If-Match names", false},
-	UnsupportedLanguage: {422, "The cluster does not know this version of the language yet", false},
+	InvalidSchema:  {422, "The schema has errors", false},
+	OrphanedTuples: {409, "The schema would no longer admit tuples that are there", false},
+	SchemaChanged:  {412, "The store's schema is another one than If-Match names", false},
+	NoSuchSchema:   {404, "The store had no schema at this revision", false},
+	FeatureLevel:   {409, "A node of the cluster is too old for this", false},
 
 	TokenAhead:       {409, "The token is of a revision that this cluster has not reached", true},
+	RevisionTimeout:  {503, "The node did not reach the wanted revision in time", true},
 	HistoryExpired:   {410, "The revision is no longer kept", false},
 	BudgetExceeded:   {503, "The evaluation needs more work than one request may", false},
 	ConditionFailed:  {422, "A condition could not be evaluated", false},

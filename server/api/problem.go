@@ -69,6 +69,14 @@ func (fs Faults) Problem() *Problem {
 	return NewProblem(code, detail, fs...)
 }
 
+// Err is Problem as an error that is nil when there are no faults.
+func (fs Faults) Err() error {
+	if problem := fs.Problem(); problem != nil {
+		return problem
+	}
+	return nil
+}
+
 // Under puts a JSON pointer before the place of every fault.
 func (fs Faults) Under(pointer string) Faults {
 	for i := range fs {
