@@ -20,7 +20,42 @@ func New(language int, types []*Type, conditions []*Condition) *Schema {
 	for _, c := range conditions {
 		s.Conditions = put(s.Conditions, int(c.ID), c)
 	}
+	s.numberBranches()
 	return s
+}
+
+// branch is one node of a rewrite and the relation that it is of.
+type branch struct {
+	relation *Relation
+	expr     *Expr
+}
+
+// numberBranches numbers the nodes of all rewrites, in the order of the source.
+func (s *Schema) numberBranches() {
+	for _, t := range s.Types {
+		for _, r := range t.Relations {
+			if r.Rewrite == nil {
+				continue
+			}
+			r.Rewrite.walk(func(e *Expr) {
+				e.Branch = len(s.branches)
+				s.branches = append(s.branches, branch{r, e})
+			})
+		}
+	}
+}
+
+// Branches returns how many nodes all rewrites have together: Expr.Branch is
+// below it.
+func (s *Schema) Branches() int { return len(s.branches) }
+
+// Branch returns the node of a rewrite by its number and the relation that it is
+// of; nil where there is none.
+func (s *Schema) Branch(n int) (*Relation, *Expr) {
+	if n < 0 || n >= len(s.branches) {
+		return nil, nil
+	}
+	return s.branches[n].relation, s.branches[n].expr
 }
 
 // ConditionNamed returns the condition with a name, or nil.

@@ -16,6 +16,8 @@ type Schema struct {
 
 	byName map[string]*Type
 	byID   []*Type // by TypeID
+
+	branches []branch // by Expr.Branch
 }
 
 // Type is one type of a schema.
