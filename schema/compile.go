@@ -88,6 +88,9 @@ type relationSymbol struct {
 	node *ast.Relation
 	name ast.Name
 	typ  *typeSymbol
+	// unsure says that a part could not be resolved, which has been reported: what
+	// follows from the rest alone is not.
+	unsure bool
 }
 
 // report adds an error. At the bound it counts only, so that a hostile schema

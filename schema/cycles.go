@@ -38,7 +38,7 @@ func (c *compiler) emptyCycles(byID map[tuple.RelationID]int) {
 		empty := true
 		names := make([]string, 0, len(part))
 		for _, i := range part {
-			empty = empty && !possible[i] && c.relations[i].node.Expr != nil
+			empty = empty && !possible[i] && !c.relations[i].unsure && c.relations[i].node.Expr != nil
 			names = append(names, c.relations[i].Name)
 		}
 		if !empty {

@@ -100,7 +100,8 @@ func (c *compiler) given(node *ast.Given) (Given, bool) {
 	if place.Line == 0 { // the tuple lacks what is at fault
 		place, width = node.Subject.Object.Place, node.Subject.Object.Width
 	}
-	if t := c.types[g.Tuple.Object.Type]; t == nil || !t.partial {
+	t := c.types[g.Tuple.Object.Type]
+	if t == nil || !t.partial && !(t.names[g.Tuple.Relation] != nil && t.names[g.Tuple.Relation].unsure) {
 		c.report(place, width, string(refusal.Code), refusal.Message, refusal.Expected, refusal.Suggestion)
 	}
 	return g, false

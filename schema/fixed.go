@@ -21,6 +21,14 @@ func (c *compiler) seal() {
 
 func (c *compiler) sealUserset(node *ast.Sealed) {
 	object, name := node.Userset.Object, node.Userset.Relation
+	subjects := []FixedSubject{}
+	nodes := map[FixedSubject]ast.Userset{}
+	for _, s := range node.Subjects {
+		if fixed, ok := c.fixedSubject(s); ok && !slices.Contains(subjects, fixed) {
+			subjects = append(subjects, fixed)
+			nodes[fixed] = s
+		}
+	}
 	t := c.object(object)
 	if t == nil {
 		return
@@ -39,14 +47,8 @@ func (c *compiler) sealUserset(node *ast.Sealed) {
 			"name all subjects in one declaration")
 		return
 	}
-	subjects := []FixedSubject{}
-	for _, s := range node.Subjects {
-		if fixed, ok := c.fixedSubject(s); ok {
-			c.sealedSubject(r, s, fixed)
-			if !slices.Contains(subjects, fixed) {
-				subjects = append(subjects, fixed)
-			}
-		}
+	for _, fixed := range subjects {
+		c.sealedSubject(r, nodes[fixed], fixed)
 	}
 	if r.AtMost > 0 && len(subjects) > r.AtMost {
 		c.report(object.Place, object.Width, "at_most", fmt.Sprintf("%s#%s has at most %d subjects, and %d are fixed here",
@@ -83,7 +85,7 @@ func (c *compiler) sealedSubject(r *relationSymbol, s ast.Userset, fixed FixedSu
 			return
 		}
 	}
-	if len(r.Shapes) > 0 {
+	if !r.unsure {
 		c.report(s.Object.Place, s.Object.Width, "subject_not_admitted",
 			fmt.Sprintf("%s#%s does not admit this subject without condition and expiry", r.typ.Name, r.Name), "", "")
 	}

@@ -63,6 +63,7 @@ func (c *compiler) bracket(r *relationSymbol) {
 	for _, s := range found[0].Subjects {
 		shape, ok := c.shape(s)
 		if !ok {
+			r.unsure = true
 			continue
 		}
 		if seen[shape] {
@@ -160,8 +161,9 @@ func (c *compiler) expr(r *relationSymbol, node ast.Expr) *Expr {
 	case *ast.Self:
 		e.Kind = Self
 	case *ast.Nobody:
-		e.Kind = Nobody
+		return e
 	}
+	r.unsure = r.unsure || e.Kind == Nobody
 	return e
 }
 
