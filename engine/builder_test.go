@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/pemba-authz/pemba/schema"
+	"github.com/pemba-authz/pemba/schema/condition"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -165,4 +166,49 @@ func fixed(object, relation string) maker {
 		t := b.typ(typ)
 		return &schema.Expr{Kind: schema.Fixed, Relation: b.named(t.ID, relation).ID, Object: schema.FixedSubject{Type: t.ID, ID: id}}
 	}
+}
+
+func (b *builder) condition(name, body string, params ...condition.Param) {
+	p, err := condition.Compile(name, params, body)
+	if err != nil {
+		panic(err)
+	}
+	b.conditions = append(b.conditions, &schema.Condition{ID: b.numbers.ConditionID(name), Name: name, Program: p})
+}
+
+// admission is what the compiler would say of a schema that was built by hand.
+func admission(s *schema.Schema) *schema.Admitter {
+	a := &schema.Admission{Language: 1}
+	for _, c := range s.Conditions {
+		if c == nil {
+			continue
+		}
+		ac := schema.AdmissionCondition{Name: c.Name}
+		for _, p := range c.Program.Params {
+			ac.Params = append(ac.Params, schema.AdmissionParam{Name: p.Name, Type: p.Type})
+		}
+		a.Conditions = append(a.Conditions, ac)
+	}
+	for _, t := range s.Types {
+		at := schema.AdmissionType{Name: t.Name, Singleton: t.Singleton}
+		for _, r := range t.Relations {
+			ar := schema.AdmissionRelation{Name: r.Name, Permission: r.Permission, AtMost: r.AtMost}
+			for id := range r.Sealed {
+				ar.Sealed = append(ar.Sealed, id)
+			}
+			for _, x := range r.Shapes {
+				as := schema.AdmissionShape{Type: s.TypeByID(x.Type).Name, Wildcard: x.Wildcard, Expiry: x.Expiry}
+				if x.Relation != 0 {
+					as.Relation = s.Relation(x.Relation).Name
+				}
+				if x.Condition != 0 {
+					as.Condition = s.Condition(x.Condition).Name
+				}
+				ar.Shapes = append(ar.Shapes, as)
+			}
+			at.Relations = append(at.Relations, ar)
+		}
+		a.Types = append(a.Types, at)
+	}
+	return a.Index()
 }
