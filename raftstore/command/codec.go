@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -14,7 +15,10 @@ var ErrMalformed = errors.New("malformed command")
 
 // encoder appends fields. Numbers are unsigned varints in their shortest form,
 // strings and lists carry their length in front.
-type encoder struct{ b []byte }
+type encoder struct {
+	b   []byte
+	err error // the first value that has no encoding
+}
 
 func (e *encoder) byte(b byte)     { e.b = append(e.b, b) }
 func (e *encoder) uint(n uint64)   { e.b = binary.AppendUvarint(e.b, n) }
@@ -30,13 +34,20 @@ func (e *encoder) bool(b bool) {
 	e.byte(0)
 }
 
-// instant writes 0 for the zero time, else Unix nanoseconds.
+// instant writes 0 for the zero time, else Unix nanoseconds, which reach from
+// 1970 to 2262.
 func (e *encoder) instant(t time.Time) {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		e.uint(0)
-		return
+	case t.Unix() < 0 || t.Unix() == 0 && t.Nanosecond() == 0 || t.Unix() >= math.MaxInt64/int64(time.Second):
+		e.uint(0)
+		if e.err == nil {
+			e.err = fmt.Errorf("the time %s is outside 1970 to 2262", t.UTC().Format(time.RFC3339Nano))
+		}
+	default:
+		e.uint(uint64(t.UnixNano()))
 	}
-	e.uint(uint64(t.UnixNano()))
 }
 
 func (e *encoder) subject(s tuple.Subject) {

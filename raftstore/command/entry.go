@@ -9,6 +9,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -123,11 +124,14 @@ func (e Entry) Encode() ([]byte, error) {
 		if c.Body == nil {
 			return nil, fmt.Errorf("command %d of the entry has no body", i)
 		}
+		if c.Feature > FeatureLevel {
+			return nil, fmt.Errorf("command %d of the entry is of feature level %d; this build knows %d", i, c.Feature, FeatureLevel)
+		}
 		var body encoder
 		body.byte(byte(c.Body.Kind()))
 		body.uint(uint64(max(c.Feature, 1)))
 		body.string(c.Store)
-		if err := c.Body.encode(&body); err != nil {
+		if err := cmp.Or(c.Body.encode(&body), body.err); err != nil {
 			return nil, fmt.Errorf("command %d of the entry: %w", i, err)
 		}
 		out.bytes(body.b)

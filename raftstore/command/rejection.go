@@ -24,6 +24,7 @@ const (
 	CodeOutcomeUnknownExpired Code = "outcome_unknown_expired"
 	CodeFeatureLevel          Code = "feature_level"
 	CodeFloorAhead            Code = "floor_ahead"
+	CodeMemberInvalid         Code = "member_invalid"
 )
 
 // Rejection says why a command changed nothing. It is decided in apply, the same

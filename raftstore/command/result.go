@@ -15,6 +15,10 @@ type Result struct {
 	Updated uint64 `json:"updated,omitzero"` // tuples that have other attributes now
 	Deleted uint64 `json:"deleted,omitzero"` // tuples that are gone now
 
+	// Quarantined tuples are listed and not walked. PutSchema: those that it put
+	// there; ResolveQuarantine: those that stay.
+	Quarantined uint64 `json:"quarantined,omitzero"`
+
 	Replayed bool          `json:"replayed,omitzero"` // the answer of an earlier write with the same idempotency key
 	More     bool          `json:"more,omitzero"`     // CollectExpired: others have expired as well
 	Store    *StoreInfo    `json:"store,omitzero"`    // PutStore, DeleteStore, PutSchema

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -111,6 +112,13 @@ func (p *PutSchema) decode(d *decoder) {
 	}
 	p.Dialect = d.string()
 	p.Original = d.files()
+}
+
+// Digest identifies the schema's sources: what IfMatch compares.
+func (p *PutSchema) Digest() [32]byte {
+	var e encoder
+	e.files(p.Files)
+	return sha256.Sum256(e.b)
 }
 
 func (e *encoder) files(files []source.File) {

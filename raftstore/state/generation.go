@@ -1,0 +1,163 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+)
+
+// generation is one folder of Badger files. Importing a snapshot makes a new one;
+// the old one goes when its last view closes.
+type generation struct {
+	dir  string
+	db   *badger.DB
+	refs int // the State's own and the views'; guarded by State.mu
+}
+
+const (
+	currentFile      = "CURRENT"
+	generationPrefix = "data-"
+)
+
+// memTableBytes is small, so that flushes are short and a restart replays little.
+const memTableBytes = 16 << 20
+
+func openGeneration(dir string, log *slog.Logger) (*generation, error) {
+	path := filepath.Join(dir, "badger")
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, err
+	}
+	o := badger.DefaultOptions(path)
+	o.Logger = badgerLog{log}
+	o.SyncWrites = false      // the Raft log is durable; see Persist
+	o.DetectConflicts = false // its list grows without end in managed mode
+	o.NumVersionsToKeep = math.MaxInt
+	o.ChecksumVerificationMode = options.OnTableRead // else a damaged block reads as not found
+	o.MemTableSize = memTableBytes
+	o.NumMemtables = 3
+	o.ValueThreshold = 1 << 20 // above every value: the value log stays empty
+	o.ValueLogFileSize = 16 << 20
+	o.Compression = options.None
+	o.BlockCacheSize = 0
+	o.MetricsEnabled = false
+	db, err := badger.OpenManaged(o)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	return &generation{dir: dir, db: db, refs: 1}, nil
+}
+
+// badgerLog passes on what operators should know.
+type badgerLog struct{ log *slog.Logger }
+
+func (l badgerLog) Errorf(f string, a ...any)   { l.log.Error(line(f, a)) }
+func (l badgerLog) Warningf(f string, a ...any) { l.log.Warn(line(f, a)) }
+func (l badgerLog) Infof(f string, a ...any)    { l.log.Debug(line(f, a)) }
+func (l badgerLog) Debugf(string, ...any)       {}
+
+func line(f string, a []any) string { return "badger: " + strings.TrimSpace(fmt.Sprintf(f, a...)) }
+
+// currentGeneration returns the folder that CURRENT names, and makes the first
+// one where there is none. Folders that an interrupted import left go away.
+func currentGeneration(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, currentFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := switchGeneration(dir, generationPrefix+"1"); err != nil {
+			return "", err
+		}
+		return filepath.Join(dir, generationPrefix+"1"), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	name := strings.TrimSpace(string(text))
+	if _, err := generationNumber(name); err != nil {
+		return "", fmt.Errorf("%s in %s names no folder of this state: %q", currentFile, dir, name)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		if _, err := generationNumber(e.Name()); err == nil && e.Name() != name {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return "", err
+			}
+		}
+	}
+	return filepath.Join(dir, name), nil
+}
+
+func generationNumber(name string) (int, error) {
+	digits, ok := strings.CutPrefix(name, generationPrefix)
+	if !ok {
+		return 0, strconv.ErrSyntax
+	}
+	return strconv.Atoi(digits)
+}
+
+// nextGeneration returns the folder after the present one.
+func nextGeneration(dir string) (string, error) {
+	n, err := generationNumber(filepath.Base(dir))
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(filepath.Dir(dir), generationPrefix+strconv.Itoa(n+1)), nil
+}
+
+// switchGeneration makes CURRENT name a folder, for good when it returns.
+func switchGeneration(dir, name string) error {
+	return writeFileDurably(filepath.Join(dir, currentFile), []byte(name+"\n"))
+}
+
+// writeFileDurably replaces a file: after a power loss there is the old or the new.
+func writeFileDurably(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone already where all went well
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncFile(filepath.Dir(path))
+}
+
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// release lets go of a generation. The caller holds mu.
+func (s *State) release(g *generation) {
+	if g.refs--; g.refs > 0 {
+		return
+	}
+	if err := g.db.Close(); err != nil {
+		s.log.Error("closing Badger", "folder", g.dir, "error", err)
+	}
+	if g != s.gen { // an import replaced it
+		if err := os.RemoveAll(g.dir); err != nil {
+			s.log.Error("removing a replaced folder", "folder", g.dir, "error", err)
+		}
+	}
+}
