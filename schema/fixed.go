@@ -8,7 +8,8 @@ import (
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
-// seal resolves the usersets whose subjects the schema fixes.
+// seal resolves the usersets whose subjects the schema fixes. What the relation's
+// brackets admit is for tuples: a sealed userset has none, so any subject may be named.
 func (c *compiler) seal() {
 	for _, tree := range c.trees {
 		for _, d := range tree.Decls {
@@ -22,11 +23,9 @@ func (c *compiler) seal() {
 func (c *compiler) sealUserset(node *ast.Sealed) {
 	object, name := node.Userset.Object, node.Userset.Relation
 	subjects := []FixedSubject{}
-	nodes := map[FixedSubject]ast.Userset{}
 	for _, s := range node.Subjects {
 		if fixed, ok := c.fixedSubject(s); ok && !slices.Contains(subjects, fixed) {
 			subjects = append(subjects, fixed)
-			nodes[fixed] = s
 		}
 	}
 	t := c.object(object)
@@ -46,9 +45,6 @@ func (c *compiler) sealUserset(node *ast.Sealed) {
 		c.report(object.Place, object.Width, "duplicate_sealed", fmt.Sprintf("%s:%s#%s is sealed twice", t.Name, object.ID, r.Name), "",
 			"name all subjects in one declaration")
 		return
-	}
-	for _, fixed := range subjects {
-		c.sealedSubject(r, nodes[fixed], fixed)
 	}
 	if r.AtMost > 0 && len(subjects) > r.AtMost {
 		c.report(object.Place, object.Width, "at_most", fmt.Sprintf("%s#%s has at most %d subjects, and %d are fixed here",
@@ -74,21 +70,6 @@ func (c *compiler) fixedSubject(s ast.Userset) (FixedSubject, bool) {
 		fixed.Relation = r.ID
 	}
 	return fixed, true
-}
-
-// sealedSubject checks that the relation admits a fixed subject without a
-// condition and without an expiry, neither of which it can carry.
-func (c *compiler) sealedSubject(r *relationSymbol, s ast.Userset, fixed FixedSubject) {
-	for _, shape := range r.Shapes {
-		if shape.Type == fixed.Type && shape.Relation == fixed.Relation && shape.Wildcard == (fixed.ID == tuple.Wildcard) &&
-			shape.Condition == 0 && shape.Expiry != ExpiryRequired {
-			return
-		}
-	}
-	if !r.unsure {
-		c.report(s.Object.Place, s.Object.Width, "subject_not_admitted",
-			fmt.Sprintf("%s#%s does not admit this subject without condition and expiry", r.typ.Name, r.Name), "", "")
-	}
 }
 
 // acts resolves on whose behalf the subjects of a type act.
