@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/pemba-authz/pemba/server/api"
+	"github.com/urfave/cli/v2"
+)
+
+func expandCommand() *cli.Command {
+	return &cli.Command{
+		Name: "expand", Usage: "the tree of usersets that makes up a permission", ArgsUsage: "OBJECT PERMISSION",
+		Flags: asking(&cli.IntFlag{Name: "depth", Usage: "open at most `N` levels of usersets; 0 is all"}),
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, "OBJECT", "PERMISSION")
+			if err != nil {
+				return err
+			}
+			if err := question(args[0], args[1], ""); err != nil {
+				return err
+			}
+			q, err := readAsked(c)
+			if err != nil {
+				return err
+			}
+			store, err := connectStore(c)
+			if err != nil {
+				return err
+			}
+			answer, err := store.Expand(c.Context, api.ExpandRequest{Object: args[0], Permission: args[1], Depth: c.Int("depth"),
+				Context: q.context, ContextualTuples: q.contextual, Consistency: q.consistency, At: q.at})
+			if err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				return printJSON(c.App.Writer, answer)
+			}
+			printUserset(c.App.Writer, "", "", answer.Tree)
+			return nil
+		},
+	}
+}
+
+// printUserset prints an expanded tree; first and rest lead its first line and the others.
+func printUserset(w io.Writer, first, rest string, u *api.Userset) {
+	if u == nil {
+		return
+	}
+	line := u.Kind
+	if u.Object != "" {
+		line += " " + userset(u.Object, u.Relation)
+	}
+	if len(u.Conditions) > 0 {
+		line += " if " + strings.Join(u.Conditions, " and ")
+	}
+	if u.Back {
+		line += " (see above)"
+	}
+	if u.Cut {
+		line += " …"
+	}
+	fmt.Fprintln(w, first+line)
+	total := len(u.Subjects) + len(u.Children)
+	lead := func(i int) (string, string) {
+		if i == total-1 {
+			return rest + "└─ ", rest + "   "
+		}
+		return rest + "├─ ", rest + "│  "
+	}
+	for i, t := range u.Subjects {
+		branch, _ := lead(i)
+		fmt.Fprintln(w, branch+subjectText(t))
+	}
+	for i, child := range u.Children {
+		branch, below := lead(len(u.Subjects) + i)
+		printUserset(w, branch, below, child)
+	}
+}
+
+// subjectText is a tuple without its object and relation.
+func subjectText(t api.Tuple) string {
+	text := tupleText(t)
+	return strings.TrimPrefix(text, t.Object+"#"+t.Relation+"@")
+}

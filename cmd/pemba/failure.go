@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
+	"github.com/pemba-authz/pemba/server/api"
+)
+
+// The exit codes. Scripts rely on them; docs/cli.md and --help list them.
+const (
+	exitDone        = 0 // done; of a check: allowed
+	exitNo          = 1 // of a check: denied; of a test, a claim or a comparison: it fails
+	exitConditional = 2 // of a check: conditional
+	exitError       = 3 // there is no answer: bad input, no server, a problem
+)
+
+const exitCodes = `Exit codes: 0 done (of a check: allowed), 1 no (of a check: denied; of schema check, test and
+fmt --check: it fails), 2 of a check: conditional, 3 an error: there is no answer.`
+
+// report prints an error as a person or a program reads it, and returns the exit code.
+func report(w io.Writer, err error, asJSON bool) int {
+	if err == nil {
+		return exitDone
+	}
+	var quiet errQuiet
+	if errors.As(err, &quiet) {
+		return int(quiet)
+	}
+	if asJSON {
+		text, marshalErr := json.Marshal(problemOf(err), jsontext.Multiline(true))
+		if marshalErr == nil {
+			fmt.Fprintf(w, "%s\n", text)
+			return exitError
+		}
+	}
+	fmt.Fprint(w, render(err))
+	return exitError
+}
+
+// problemOf gives every error the form of a problem document.
+func problemOf(err error) *api.Problem {
+	if p := api.AsProblem(err); p != nil {
+		return p
+	}
+	problem := api.NewProblem(api.InvalidRequest, err.Error())
+	problem.Status = 0 // no server said so
+	var diagnostics source.Diagnostics
+	if errors.As(err, &diagnostics) {
+		problem = api.NewProblem(api.InvalidSchema, diagnostics.Error())
+		problem.Errors = faultsOf(diagnostics)
+	}
+	return problem
+}
+
+func faultsOf(ds source.Diagnostics) api.Faults {
+	faults := make(api.Faults, len(ds))
+	for i, d := range ds {
+		faults[i] = api.Fault{Code: api.Code(d.Code), Message: d.Message, File: d.Place.File, Line: d.Place.Line, Column: d.Place.Column,
+			Width: d.Width, Excerpt: d.Excerpt, Expected: d.Expected, Suggestion: d.Suggestion}
+	}
+	return faults
+}
+
+// render returns an error over as many lines as it needs.
+func render(err error) string {
+	var diagnostics source.Diagnostics
+	if errors.As(err, &diagnostics) {
+		return renderDiagnostics(diagnostics)
+	}
+	if problem := api.AsProblem(err); problem != nil {
+		return renderProblem(problem)
+	}
+	var syntax *tuple.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Sprintf("error: %s\n", renderSyntax(err, syntax))
+	}
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return fmt.Sprintf("error: no server answers at %s (%v)\n       start one with pemba serve or pemba dev, or name another with --server or PEMBA_SERVER\n", dial.Addr, dial.Err)
+	case errors.Is(err, context.Canceled):
+		return "interrupted\n"
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Sprintf("error: %v (is the path right?)\n", err)
+	}
+	return fmt.Sprintf("error: %v\n", err)
+}
+
+// renderSyntax shows the text with a caret under the fault.
+func renderSyntax(err error, syntax *tuple.SyntaxError) string {
+	prefix := strings.TrimSuffix(err.Error(), syntax.Error())
+	if len(syntax.Text) > 200 || syntax.Offset > len(syntax.Text) || strings.ContainsAny(syntax.Text, "\n\t") {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s%s\n       %s\n       %s^", prefix, syntax.Reason, syntax.Text,
+		strings.Repeat(" ", len([]rune(syntax.Text[:syntax.Offset]))))
+}
+
+func renderDiagnostics(ds source.Diagnostics) string {
+	var b strings.Builder
+	for _, d := range ds {
+		b.WriteString(d.Render())
+	}
+	return b.String()
+}
+
+// renderProblem shows what a server said: schema faults with their excerpts, others in a line each.
+func renderProblem(p *api.Problem) string {
+	var b strings.Builder
+	if len(p.Errors) == 0 || p.Errors[0].File == "" {
+		fmt.Fprintf(&b, "error: %s [%s]\n", strings.TrimSuffix(p.Title, "."), p.Code)
+	}
+	if len(p.Errors) == 0 && p.Detail != "" {
+		fmt.Fprintf(&b, "       %s\n", p.Detail)
+	}
+	for _, f := range p.Errors {
+		if f.File != "" {
+			b.WriteString(faultDiagnostic(f).Render())
+			continue
+		}
+		fmt.Fprintf(&b, "       %s\n", f)
+	}
+	if p.Retry {
+		b.WriteString("       the same request may succeed a little later\n")
+	}
+	return b.String()
+}
+
+func faultDiagnostic(f api.Fault) *source.Diagnostic {
+	return &source.Diagnostic{Code: string(f.Code), Place: source.Place{File: f.File, Line: f.Line, Column: f.Column}, Width: f.Width,
+		Excerpt: f.Excerpt, Message: f.Message, Expected: f.Expected, Suggestion: f.Suggestion}
+}
