@@ -1,0 +1,40 @@
+package scenario
+
+import (
+	"context"
+	"time"
+
+	"github.com/pemba-authz/pemba/engine"
+	"github.com/pemba-authz/pemba/engine/memory"
+	"github.com/pemba-authz/pemba/schema"
+	"github.com/pemba-authz/pemba/schema/condition"
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// OpenMemory makes the world of the engine over tuples in memory. Coverage may
+// be nil.
+func OpenMemory(m *schema.Module, tuples []tuple.Tuple, limits engine.Limits, coverage *engine.Coverage) (World, error) {
+	reader, err := memory.New(m.Schema, tuples)
+	if err != nil {
+		return nil, err
+	}
+	return memoryWorld{engine.View{Schema: m.Schema, Admission: m.Admission.Index(), Reader: reader, Limits: limits, Coverage: coverage}}, nil
+}
+
+type memoryWorld struct{ view engine.View }
+
+func (w memoryWorld) Check(ctx context.Context, questions []engine.Question, at time.Time, given tuple.Context) ([]engine.Result, error) {
+	view := w.view
+	view.Now = at
+	var err error
+	if view.Context, err = condition.NewRequest([]byte(given), at); err != nil {
+		return nil, err
+	}
+	return engine.CheckAll(ctx, view, questions)
+}
+
+func (w memoryWorld) Explain(context.Context, engine.Question, time.Time, tuple.Context) string {
+	return ""
+}
+
+func (w memoryWorld) Close() error { return nil }
