@@ -110,6 +110,7 @@ func (e *evaluation) arrow(x *schema.Expr, id int32) (result, bool, error) {
 		return result{}, false, err
 	}
 	edges := e.edges[mark:]
+	e.coverage.follow(tupleset, len(edges))
 	every := x.Kind == schema.Every
 	if every && len(edges) == 0 {
 		return result{value: never}, false, nil

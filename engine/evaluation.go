@@ -101,6 +101,7 @@ func (e *evaluation) forget() {
 	e.subjects, e.subjectOf = nil, map[tuple.Ref]int32{}
 	e.atoms, e.atomOf = nil, map[atomKey]int32{}
 	e.open, e.frames, e.pending, e.edges = nil, nil, nil, nil
+	e.coverage.forget()
 	e.resetEquations()
 }
 

@@ -72,9 +72,11 @@ func (e *evaluation) ownerEdges(list []tuple.Edge, s *subject, r *schema.Relatio
 			continue
 		}
 		var err error
+		before := len(list)
 		if list, err = e.live(list, s.ref.Node, owner); err != nil {
 			return list, err
 		}
+		e.coverage.follow(owner, len(list)-before)
 	}
 	return list, nil
 }

@@ -16,7 +16,7 @@ type frame struct {
 	kind  frameKind
 	op    operator
 	atom  int32        // the atom whose rewrite this is part of
-	expr  *schema.Expr // operands frames: the operator
+	expr  *schema.Expr // operands frames: the operator; atom frames: the rewrite, where it is what is asked
 	pos   int32        // which operand or pending atom comes next
 	start int32        // children frames: where in pending theirs begin
 	end   int32        // children frames: where they end
@@ -165,6 +165,7 @@ func (f *frame) decided() bool {
 
 // fold takes the result of an operand into its frame.
 func (e *evaluation) fold(f *frame, r result) {
+	e.coverage.result(f, e.atoms[f.atom].key, r)
 	if f.why != 0 {
 		r = e.guarded(f.why, r)
 		f.why = 0
@@ -223,6 +224,7 @@ func (e *evaluation) body(f *frame) (result, bool, error) {
 			return e.sealed(id, fixed)
 		}
 	}
+	f.expr = r.Rewrite
 	return e.start(r.Rewrite, id)
 }
 
@@ -291,4 +293,5 @@ func (e *evaluation) finish(f *frame) (result, error) {
 func (e *evaluation) settle(a *atom, v value) {
 	e.settled++
 	a.value, a.final, a.order = v, true, e.settled
+	e.coverage.settle(a.key, v)
 }

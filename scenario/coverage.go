@@ -29,29 +29,42 @@ type Branch struct {
 }
 
 func covered(s *schema.Schema, recorded *engine.Coverage) *Coverage {
-	c := &Coverage{Missed: []Branch{}}
-	seen := map[int]bool{} // names that share an expression share its branches
+	type state struct {
+		Branch
+		evaluated, held bool
+	}
+	// Names that share an expression share its terms: one place is one branch.
+	var branches []*state
+	byPlace := map[source.Place]*state{}
 	for _, t := range s.Types {
 		for _, r := range t.Relations {
 			eachExpr(r.Rewrite, func(x *schema.Expr) {
-				if len(x.Operands) > 0 || x.Kind == schema.Nobody || seen[x.Branch] {
+				if len(x.Operands) > 0 || x.Kind == schema.Nobody {
 					return
 				}
-				seen[x.Branch] = true
-				c.Branches++
-				if recorded.Contributed(x.Branch) {
-					c.Exercised++
-					return
+				b := byPlace[x.Place]
+				if b == nil || x.Place == (source.Place{}) {
+					b = &state{Branch: Branch{Place: x.Place.String(), Relation: t.Name + "#" + r.Name, Text: s.Text(r, x), place: x.Place}}
+					byPlace[x.Place] = b
+					branches = append(branches, b)
 				}
-				reason := "never evaluated"
-				if recorded.Evaluated(x.Branch) {
-					reason = "never held"
-				}
-				c.Missed = append(c.Missed, Branch{Place: x.Place.String(), Relation: t.Name + "#" + r.Name, Text: s.Text(r, x),
-					Reason: reason, place: x.Place})
+				b.evaluated = b.evaluated || recorded.Evaluated(x.Branch)
+				b.held = b.held || recorded.Contributed(x.Branch)
 			})
 		}
 	}
-	slices.SortStableFunc(c.Missed, func(a, b Branch) int { return a.place.Compare(b.place) })
+	slices.SortStableFunc(branches, func(a, b *state) int { return a.place.Compare(b.place) })
+	c := &Coverage{Branches: len(branches), Missed: []Branch{}}
+	for _, b := range branches {
+		if b.held {
+			c.Exercised++
+			continue
+		}
+		b.Reason = "never evaluated"
+		if b.evaluated {
+			b.Reason = "never held"
+		}
+		c.Missed = append(c.Missed, b.Branch)
+	}
 	return c
 }
