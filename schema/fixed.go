@@ -2,7 +2,6 @@ package schema
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/pemba-authz/pemba/schema/ast"
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -23,9 +22,11 @@ func (c *compiler) seal() {
 func (c *compiler) sealUserset(node *ast.Sealed) {
 	object, name := node.Userset.Object, node.Userset.Relation
 	subjects := []FixedSubject{}
+	seen := map[FixedSubject]bool{}
 	for _, s := range node.Subjects {
-		if fixed, ok := c.fixedSubject(s); ok && !slices.Contains(subjects, fixed) {
+		if fixed, ok := c.fixedSubject(s); ok && !seen[fixed] {
 			subjects = append(subjects, fixed)
+			seen[fixed] = true
 		}
 	}
 	t := c.object(object)

@@ -60,15 +60,15 @@ func (l *tokenList) Next() (lexer.Token, error) {
 type scanner struct {
 	text   string
 	pos    lexer.Position
-	tokens []lexer.Token // without comments the last ones decide the state
-	recent []lexer.Token // the last significant tokens
+	tokens []lexer.Token
+	recent [2]lexer.Token // the last two significant tokens, the last one first: they decide the state
 	params int           // depth of parentheses in the head of a condition
 	cel    bool          // the next { opens a CEL body
 }
 
 // scan returns the tokens of a text, comments included, ending in one of type EOF.
 func scan(filename, text string) []lexer.Token {
-	s := &scanner{text: text, pos: lexer.Position{Filename: filename, Line: 1, Column: 1}}
+	s := &scanner{text: text, pos: lexer.Position{Filename: filename, Line: 1, Column: 1}, tokens: make([]lexer.Token, 0, len(text)/5)}
 	for s.skipSpace(); s.pos.Offset < len(s.text); s.skipSpace() {
 		s.token()
 	}
@@ -88,13 +88,13 @@ func (s *scanner) emit(kind lexer.TokenType, length int) {
 	s.tokens = append(s.tokens, t)
 	s.pos.Advance(t.Value)
 	if kind != commentToken {
-		s.recent = append(s.recent[max(0, len(s.recent)-2):], t)
+		s.recent = [2]lexer.Token{t, s.recent[0]}
 	}
 }
 
 // before says whether the n-th last significant token is a word or mark.
 func (s *scanner) before(n int, value string) bool {
-	return len(s.recent) >= n && s.recent[len(s.recent)-n].Value == value
+	return s.recent[n-1].Value == value
 }
 
 func (s *scanner) token() {
@@ -138,7 +138,7 @@ func (s *scanner) token() {
 // bracket follows the head of a condition: condition NAME ( … ) { CEL }.
 func (s *scanner) bracket(c byte) {
 	switch {
-	case c == '(' && s.params == 0 && s.before(2, "condition") && s.recent[len(s.recent)-1].Type <= quotedToken:
+	case c == '(' && s.params == 0 && s.before(2, "condition") && s.recent[0].Type <= quotedToken:
 		s.params = 1
 	case c == '(' && s.params > 0:
 		s.params++
@@ -153,7 +153,7 @@ func (s *scanner) bracket(c byte) {
 // behindWith says whether a { here opens JSON: with {…} or with NAME {…}.
 func (s *scanner) behindWith() bool {
 	return s.before(1, "with") && !s.before(2, "type") && !s.before(2, "on") ||
-		s.before(2, "with") && s.recent[len(s.recent)-1].Type <= quotedToken
+		s.before(2, "with") && s.recent[0].Type <= quotedToken
 }
 
 // word reads a name, or what begins with one: an object or a time.

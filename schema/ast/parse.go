@@ -11,7 +11,7 @@ import (
 
 // Bounds on what is read: a file past one is refused, with the place.
 const (
-	MaxFileBytes   = 4 << 20
+	MaxFileBytes   = 2 << 20
 	MaxDepth       = 100 // of parentheses, brackets and parameter types in one another
 	maxDiagnostics = 100 // of one file; the rest is counted, not told
 )
@@ -62,6 +62,8 @@ type comment struct {
 
 // separate parts the comments from the tokens that the grammar reads.
 func (p *parser) separate(tokens []lexer.Token) {
+	p.tokens = make([]lexer.Token, 0, len(tokens))
+	p.notes = make([][]comment, 0, len(tokens))
 	var pending []comment
 	last := 0 // the line where the token or comment before ends
 	for _, t := range tokens {

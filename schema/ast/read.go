@@ -13,6 +13,10 @@ import (
 // What cannot be read is reported: what names the piece, form shows how it is
 // written.
 func read[G any](p *parser, grammar *participle.Parser[G], start, end int, what, form string) (*G, bool) {
+	if len(p.diagnostics) >= maxDiagnostics { // refused already: read no more of it
+		p.dropped++
+		return nil, false
+	}
 	tokens := make([]lexer.Token, 0, end-start+1)
 	depth := 0
 	for _, t := range p.tokens[start:end] {
