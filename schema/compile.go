@@ -15,6 +15,7 @@ import (
 // Bounds on a schema: one past a bound is refused, with the place.
 const (
 	MaxFiles      = 1_000
+	MaxBytes      = 4 << 20 // of all files
 	MaxTypes      = 50_000
 	MaxRelations  = 200_000
 	MaxConditions = 1_000

@@ -43,19 +43,19 @@ func hostile() map[string]struct{ text, want string } {
 			many(50_000, func(i int) string { return fmt.Sprintf("  permission p%d = p%d\n", i+1, i) }) + "}\n", ""},
 		"a cycle of 50,000 permissions": {head + "type a {\n" +
 			many(50_000, func(i int) string { return fmt.Sprintf("  permission p%d = p%d\n", i, (i+1)%50_000) }) + "}\n", "empty_cycle"},
-		"100,000 unknown names": {head + many(10_000, func(i int) string { return fmt.Sprintf("type t%d\n", i) }) + "type a {\n  relation r: [" +
-			strings.TrimSuffix(many(100_000, func(i int) string { return fmt.Sprintf("u%d | ", i) }), " | ") + "]\n}\n", "unknown_type"},
+		"20,000 unknown names": {head + many(10_000, func(i int) string { return fmt.Sprintf("type t%d\n", i) }) + "type a {\n  relation r: [" +
+			strings.TrimSuffix(many(20_000, func(i int) string { return fmt.Sprintf("u%d | ", i) }), " | ") + "]\n}\n", "unknown_type"},
 		"100,000 syntax errors":       {head + "type a {\n" + many(100_000, func(i int) string { return "  relation x [y]\n" }) + "}\n", "syntax"},
-		"unclosed contexts":           {head + "test \"x\" {\n" + strings.Repeat("with {\n", 300_000), "syntax"},
+		"unclosed contexts":           {head + "test \"x\" {\n" + strings.Repeat("with {\n", 250_000), "syntax"},
 		"unclosed contexts, one line": {head + "test \"x\" {\n" + strings.Repeat("with {", 300_000), "syntax"},
 		"10,000 conditions":           {head + many(10_000, func(i int) string { return fmt.Sprintf("condition c%d(a: int) { a == 1 }\n", i) }), "too_large"},
 		"a comment that does not end": {head + "/*" + strings.Repeat("/*", 1_000_000), "bad_token"},
 		"a file too large":            {head + strings.Repeat(" ", ast.MaxFileBytes), "file_too_large"},
 		"names of 2,000,000 bytes":    {head + "type " + strings.Repeat("a", 2_000_000), "bad_name"},
-		"100,000 sealed subjects": {head + "type g {\n  relation m: [user]\n}\n\nsealed g:x#m = " +
-			strings.TrimSuffix(many(100_000, func(i int) string { return fmt.Sprintf("user:%d, ", i) }), ", "), ""},
-		"100,000 tuples": {head + "type g {\n  relation m: [user]\n}\n\ntest \"x\" {\n" +
-			many(100_000, func(i int) string { return fmt.Sprintf("  given g:x#m@user:%d\n", i) }) + "}\n", ""},
+		"20,000 sealed subjects": {head + "type g {\n  relation m: [user]\n}\n\nsealed g:x#m = " +
+			strings.TrimSuffix(many(20_000, func(i int) string { return fmt.Sprintf("user:%d, ", i) }), ", "), ""},
+		"50,000 tuples": {head + "type g {\n  relation m: [user]\n}\n\ntest \"x\" {\n" +
+			many(50_000, func(i int) string { return fmt.Sprintf("  given g:x#m@user:%d\n", i) }) + "}\n", ""},
 	}
 }
 

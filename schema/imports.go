@@ -24,7 +24,14 @@ func (c *compiler) read(files []source.File) {
 	}
 	seen := map[string]bool{files[0].Name: true}
 	c.files = []source.File{byName[files[0].Name]}
+	bytes := 0
 	for i := 0; i < len(c.files); i++ {
+		if bytes += len(c.files[i].Text); bytes > MaxBytes {
+			c.files = c.files[:i+1]
+			c.add(source.Diagnostic{Code: "too_large", Place: source.Place{File: c.files[i].Name, Line: 1, Column: 1},
+				Message: fmt.Sprintf("the files of a schema have at most %d bytes together", MaxBytes)})
+			return
+		}
 		tree, found := ast.Parse(c.files[i])
 		c.trees = append(c.trees, tree)
 		c.found = append(c.found, found...)

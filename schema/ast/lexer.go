@@ -62,8 +62,8 @@ type scanner struct {
 	pos    lexer.Position
 	tokens []lexer.Token
 	recent [2]lexer.Token // the last two significant tokens, the last one first: they decide the state
-	params int           // depth of parentheses in the head of a condition
-	cel    bool          // the next { opens a CEL body
+	params int            // depth of parentheses in the head of a condition
+	cel    bool           // the next { opens a CEL body
 }
 
 // scan returns the tokens of a text, comments included, ending in one of type EOF.

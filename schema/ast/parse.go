@@ -12,8 +12,10 @@ import (
 // Bounds on what is read: a file past one is refused, with the place.
 const (
 	MaxFileBytes   = 2 << 20
-	MaxDepth       = 100 // of parentheses, brackets and parameter types in one another
-	maxDiagnostics = 100 // of one file; the rest is counted, not told
+	MaxTokens      = 600_000 // of one file
+	MaxLineTokens  = 50_000  // of one declaration, member or statement
+	MaxDepth       = 100     // of parentheses, brackets and parameter types in one another
+	maxDiagnostics = 100     // of one file; the rest is counted, not told
 )
 
 // Parse reads a file. It returns a tree in every case: what could not be read is
@@ -31,6 +33,11 @@ func Parse(file source.File) (*File, source.Diagnostics) {
 	}
 	p.lines = strings.Split(text, "\n")
 	p.separate(scan(file.Name, text))
+	if len(p.tokens) > MaxTokens {
+		p.reportToken(p.tokens[MaxTokens], "file_too_large", fmt.Sprintf("the file has more than %d words and marks", MaxTokens), "",
+			"split it with import")
+		return p.out, p.diagnostics
+	}
 	p.file()
 	p.diagnostics = p.diagnostics.Sort()
 	if p.dropped > 0 {

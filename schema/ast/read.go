@@ -17,6 +17,11 @@ func read[G any](p *parser, grammar *participle.Parser[G], start, end int, what,
 		p.dropped++
 		return nil, false
 	}
+	if end-start > MaxLineTokens {
+		p.reportToken(p.at(start), "too_large", fmt.Sprintf("%s has more than %d words and marks", what, MaxLineTokens), "",
+			"name parts of it as permissions of their own")
+		return nil, false
+	}
 	tokens := make([]lexer.Token, 0, end-start+1)
 	depth := 0
 	for _, t := range p.tokens[start:end] {
