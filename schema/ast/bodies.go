@@ -3,6 +3,7 @@ package ast
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/alecthomas/participle/v2/lexer"
 	"github.com/pemba-authz/pemba/schema/source"
@@ -23,6 +24,9 @@ func (p *parser) typeDeclaration() Decl {
 	end := p.head(start)
 	t := &Type{Place: p.place(p.at(start).Pos)}
 	ok := true
+	if p.is(start, "extend") {
+		t.Kind = Extend
+	}
 	if p.is(start, "singleton") {
 		var rule *singletonRule
 		rule, ok = read(p, singletonParser, start, end, "the declaration", "singleton TYPE:ID { … }")
@@ -40,10 +44,10 @@ func (p *parser) typeDeclaration() Decl {
 		rule, ok = read(p, typeParser, start, end, "the declaration", "type NAME { … } or extend type NAME { … }")
 		if ok {
 			t.Name = p.typeName(&rule.Name)
-			if rule.Extend {
-				t.Kind = Extend
-			}
 		}
+	}
+	if !ok {
+		t.Name, t.ID = p.nameAfter(start)
 	}
 	p.i = end
 	if !p.is(end, "{") {
@@ -51,7 +55,7 @@ func (p *parser) typeDeclaration() Decl {
 		if ok && t.Kind != Ordinary {
 			p.report(p.endOf(end-1), 1, "syntax", "the declaration needs a body", `"{"`, "")
 		}
-		return known(t, ok)
+		return known(t)
 	}
 	t.Blank, t.Before = p.before(start)
 	for i := start + 1; i <= end; i++ {
@@ -65,15 +69,32 @@ func (p *parser) typeDeclaration() Decl {
 		}
 		t.Partial = true
 	})
-	return known(t, ok)
+	return known(t)
 }
 
 // known drops a type without a name, whose members nobody can place.
-func known(t *Type, ok bool) Decl {
-	if !ok {
+func known(t *Type) Decl {
+	if t.Name.Text == "" {
 		return nil
 	}
 	return t
+}
+
+// nameAfter takes the name of a type out of a declaration that cannot be read,
+// so that nobody calls it unknown.
+func (p *parser) nameAfter(start int) (name Name, id string) {
+	if p.is(start, "extend") {
+		start++
+	}
+	t := p.at(start + 1)
+	if t.Type == objectToken {
+		typ, rest, _ := strings.Cut(t.Value, ":")
+		return Name{Text: unquoteTicks(typ), Place: p.place(t.Pos), Width: width(typ)}, unquoteTicks(rest)
+	}
+	if !isName(t) {
+		return Name{}, ""
+	}
+	return Name{Text: unquoteTicks(t.Value), Place: p.place(t.Pos), Width: tokenWidth(t)}, ""
 }
 
 func appendTexts(texts []string, comments []comment) []string {
@@ -187,7 +208,9 @@ func (p *parser) member(start, end int) Member {
 	var m Member
 	switch {
 	case t.Type == nameToken && (t.Value == "relation" || t.Value == "permission"):
-		m = p.relation(start, end)
+		if m = p.relation(start, end); m == nil {
+			return nil
+		}
 	case t.Type == nameToken && t.Value == "acts":
 		rule, ok := read(p, actsParser, start, end, "the line", "acts for RELATION on TYPE { NAME, … }")
 		if !ok {

@@ -109,7 +109,7 @@ func (p *parser) json(rule *jsonRule) string {
 		return ""
 	}
 	if _, err := tuple.CanonicalContext([]byte(rule.Text)); err != nil {
-		p.report(rule.Pos, 1, "bad_json", err.Error(), "a JSON object: {\"name\": value}", "")
+		p.report(rule.Pos, 1, "bad_json", strings.TrimPrefix(err.Error(), "jsontext: "), "a JSON object: {\"name\": value}", "")
 	}
 	return rule.Text
 }

@@ -55,8 +55,7 @@ type importRule struct {
 }
 
 type typeRule struct {
-	Extend bool     `parser:"@'extend'?"`
-	Name   nameRule `parser:"'type' @@"`
+	Name nameRule `parser:"'extend'? 'type' @@"`
 }
 
 type singletonRule struct {

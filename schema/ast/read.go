@@ -65,8 +65,12 @@ func (p *parser) badToken(t lexer.Token) {
 		message, suggestion = "the quoted name is not closed on its line", "close it with `"
 	case t.Value[0] == '{':
 		message, suggestion = "the JSON object is not closed", "close it with }"
-	case t.Value == "-" || t.Value == "/":
-		suggestion = "a name may hold - and / (a type's name) between letters, not at its ends"
+	case t.Value == "-":
+		suggestion = "write except to take away; a name may hold - between letters"
+	case t.Value == "/":
+		suggestion = "a type's name may hold / between letters; a comment begins with //"
+	case t.Value == ".":
+		suggestion = "write an arrow: NAME->NAME"
 	case t.Value == "+":
 		suggestion = "write or"
 	case t.Value == "&":
@@ -97,20 +101,86 @@ func (p *parser) syntax(err error, tokens []lexer.Token, what, form string) {
 	if at.Type == lexer.EOF {
 		message = what + " ends too early"
 	}
+	if hint := p.hint(tokens, at); hint != "" {
+		expected = hint
+	}
 	if expected == "" {
 		expected = form
 	}
-	suggestion := ""
-	if form != expected {
+	suggestion := p.advice(tokens, at)
+	if suggestion == "" && form != expected {
 		suggestion = what + " is written: " + form
 	}
-	switch {
-	case at.Type == objectToken && expected == `":"`:
-		suggestion = "put a space behind the colon"
-	case isOperator(at.Value):
-		suggestion = fmt.Sprintf("%s stands between two terms; quote it with backticks where it is a name", at.Value)
-	}
 	p.reportToken(at, "syntax", message, expected, suggestion)
+}
+
+const aTerm = "a term: […], NAME, NAME->NAME, TYPE:ID#NAME, self, nobody or ( … )"
+
+// hint says what relations and permissions expect at a token, where participle
+// knows only that several things may stand there.
+func (p *parser) hint(tokens []lexer.Token, at lexer.Token) string {
+	kind := tokens[0].Value
+	if kind != "relation" && kind != "permission" {
+		return ""
+	}
+	mark := map[string]string{"relation": `":"`, "permission": `"="`}[kind]
+	var last lexer.Token
+	marked := false
+	for _, t := range tokens {
+		if t.Pos.Offset >= at.Pos.Offset {
+			break
+		}
+		marked = marked || t.Value == ":" || t.Value == "="
+		last = t
+	}
+	switch {
+	case !marked && (isName(last) && last.Value != kind || at.Type == objectToken):
+		return mark
+	case !marked:
+		return ""
+	}
+	switch last.Value {
+	case ":", "=", "(", "or", "and", "except":
+		return aTerm
+	case "[", "|":
+		return "a subject: TYPE, TYPE:* or TYPE#NAME"
+	case "every":
+		return "NAME->NAME behind every"
+	}
+	return ""
+}
+
+// advice says what to write instead of what other languages would have there.
+func (p *parser) advice(tokens []lexer.Token, at lexer.Token) string {
+	bracket := 0
+	var last lexer.Token
+	for _, t := range tokens {
+		if t.Pos.Offset >= at.Pos.Offset {
+			break
+		}
+		switch t.Value {
+		case "[":
+			bracket++
+		case "]":
+			bracket--
+		}
+		last = t
+	}
+	switch {
+	case isOperator(at.Value):
+		return fmt.Sprintf("%s stands between two terms; quote it with backticks where it is a name", at.Value)
+	case at.Value == "|" && bracket == 0:
+		return "write or between terms; | stands in brackets alone"
+	case at.Value == "," && bracket > 0:
+		return "write | between the subjects of a bracket"
+	case at.Value == "but" || at.Value == "not" || last.Value == "but":
+		return "write except"
+	case at.Value == "from":
+		return "write it as an arrow: RELATION->NAME"
+	case at.Type == objectToken && (tokens[0].Value == "relation" || tokens[0].Value == "permission") && isName(last):
+		return "put a space behind the colon"
+	}
+	return ""
 }
 
 // expectation takes the mark or kind of token that the grammar expected out of

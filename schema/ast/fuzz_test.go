@@ -1,0 +1,52 @@
+package ast_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pemba-authz/pemba/schema/ast"
+	"github.com/pemba-authz/pemba/schema/source"
+)
+
+// render prints all that is wrong with a file.
+func render(name, text string) string {
+	_, diagnostics := ast.Parse(source.File{Name: name, Text: text})
+	var b strings.Builder
+	for _, d := range diagnostics {
+		b.WriteString(d.Render())
+	}
+	return b.String()
+}
+
+func seeds(f *testing.F) {
+	for _, pattern := range []string{"testdata/format/*.pemba", "testdata/errors/*.pemba"} {
+		for _, text := range inputs(&testing.T{}, pattern) {
+			f.Add(text)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		_, diagnostics := ast.Parse(source.File{Name: "fuzz.pemba", Text: text})
+		for i, d := range diagnostics {
+			if d.Code == "" || d.Message == "" || d.Place.Line < 1 || d.Place.Column < 1 {
+				t.Errorf("incomplete diagnostic: %+v", d)
+			}
+			if i > 0 && d.Place.Compare(diagnostics[i-1].Place) < 0 {
+				t.Errorf("out of order: %v behind %v", d, diagnostics[i-1])
+			}
+		}
+	})
+}
+
+func FuzzFormat(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := parse(text); err != nil {
+			t.Skip()
+		}
+		checkFixpoint(t, text)
+	})
+}
