@@ -112,7 +112,7 @@ func (a *applier) commit(term uint64) error {
 	slices.SortFunc(ids, func(x, y *store) int { return cmp.Compare(x.id, y.id) })
 	for _, st := range ids {
 		a.set(revisionKey(prefixStats, st.id, a.index), st.stats.record())
-		rec.Marks = append(rec.Marks, mark{st.id, st.stats.Digest, st.stats.Live, st.stats.Quarantined})
+		rec.Marks = append(rec.Marks, st.mark())
 	}
 	if err := a.flush(rec); err != nil {
 		return err
@@ -129,13 +129,14 @@ func (a *applier) commit(term uint64) error {
 		f()
 	}
 	for _, st := range ids {
-		st.publishedLive = st.stats.Live
+		st.publishedMark = st.mark()
 	}
 	h, floor := &s.head, s.head.floor
 	h.revision, h.term, h.time, h.floor, h.feature = a.index, term, a.now, s.floor, s.feature
 	s.wake()
 	if s.floor > floor {
 		s.discard()
+		s.soil()
 	}
 	return nil
 }

@@ -15,9 +15,12 @@ const loadBatch = 4096
 // build makes the store's graph index from Badger, and recounts the digest and
 // the counters on the way: files that lost a tuple do not go unnoticed.
 func (st *store) build(txn *badger.Txn, at tuple.Revision) error {
-	st.index = graph.New()
-	if st.deleted != 0 {
+	if st.deleted != 0 { // read below the head alone
 		return nil
+	}
+	st.index = graph.New()
+	if err := st.index.Load(at, nil); err != nil { // it knows nothing of older revisions, even if it is empty
+		return err
 	}
 	found, err := recount(txn, st.id, func(rows []graph.Tuple) error { return st.index.Load(at, rows) })
 	if err != nil {

@@ -94,13 +94,13 @@ func (s *State) Persist() error {
 	s.mu.Unlock()
 	err := g.persist(d)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if err == nil && g == s.gen {
 		s.durable = d
 		s.discard()
+		s.soil()
 	}
-	s.release(g)
-	return err
+	s.mu.Unlock()
+	return errors.Join(err, s.release(g))
 }
 
 func (g *generation) persist(d durable) error {

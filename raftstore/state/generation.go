@@ -13,6 +13,8 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // generation is one folder of Badger files. Importing a snapshot makes a new one;
@@ -21,6 +23,10 @@ type generation struct {
 	dir  string
 	db   *badger.DB
 	refs int // the State's own and the views'; guarded by State.mu
+
+	// The cleaner's own: below these there is nothing left to remove.
+	recordsCleaned tuple.Revision
+	digestsCleaned tuple.Revision
 }
 
 const (
@@ -147,17 +153,22 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// release lets go of a generation. The caller holds mu.
-func (s *State) release(g *generation) {
-	if g.refs--; g.refs > 0 {
-		return
+// release lets go of a generation, and closes it with the last. The caller does
+// not hold mu.
+func (s *State) release(g *generation) error {
+	s.mu.Lock()
+	g.refs--
+	last, replaced := g.refs == 0, g != s.gen
+	s.mu.Unlock()
+	if !last {
+		return nil
 	}
-	if err := g.db.Close(); err != nil {
-		s.log.Error("closing Badger", "folder", g.dir, "error", err)
+	err := g.db.Close()
+	if replaced { // by an import
+		err = errors.Join(err, os.RemoveAll(g.dir))
 	}
-	if g != s.gen { // an import replaced it
-		if err := os.RemoveAll(g.dir); err != nil {
-			s.log.Error("removing a replaced folder", "folder", g.dir, "error", err)
-		}
+	if err != nil {
+		s.log.Error("closing the files of the state", "folder", g.dir, "error", err)
 	}
+	return err
 }

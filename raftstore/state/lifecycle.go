@@ -42,6 +42,7 @@ func (a *applier) putStore(name string, res *command.Result) error {
 	a.events = append(a.events, event{st.id, eventStoreCreated})
 	a.publish = append(a.publish, func() {
 		s.head.stores[name], s.head.all[st.id] = st, st
+		st.publishedMark = st.mark()
 	})
 	res.Store = st.draft()
 	res.Store.New = true
@@ -58,7 +59,7 @@ func (a *applier) deleteStore(st *store, res *command.Result) error {
 	a.set(storeKey(st.id), st.storeRecord(a.index))
 	a.events = append(a.events, event{st.id, eventStoreDeleted})
 	a.publish = append(a.publish, func() {
-		st.deleted = a.index
+		st.deleted, st.index = a.index, nil // open views keep the index that they have
 		if s.head.stores[st.name] == st {
 			delete(s.head.stores, st.name)
 		}

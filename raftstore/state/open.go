@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -30,12 +31,14 @@ func Open(o Options) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the folder of the state: %w", err)
 	}
-	s := &State{options: o, log: o.Logger, pins: map[tuple.Revision]int{}}
+	s := &State{options: o, log: o.Logger, pins: map[tuple.Revision]int{},
+		dirty: make(chan struct{}, 1), done: make(chan struct{}), cleaned: make(chan struct{})}
 	l, err := load(dir, o, s.log)
 	if err != nil {
 		return nil, err
 	}
 	s.adopt(l)
+	go s.cleaner()
 	return s, nil
 }
 
@@ -117,10 +120,12 @@ func (w *working) load(txn *badger.Txn, at tuple.Revision) error {
 	return err
 }
 
-// adopt makes what was loaded the state's own, and readable.
-func (s *State) adopt(l *loaded) {
+// adopt makes what was loaded the state's own, and readable. It returns the
+// generation that was there before, which the State no longer holds.
+func (s *State) adopt(l *loaded) (old *generation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	old = s.gen
 	s.working = l.working
 	s.gen, s.durable, s.suspect, s.discarded = l.gen, l.durable, l.suspect, 0
 	s.head = head{revision: s.index, term: s.term, time: s.time, floor: s.floor, feature: s.feature,
@@ -130,7 +135,9 @@ func (s *State) adopt(l *loaded) {
 		s.head.members = map[string]command.Member{}
 	}
 	s.discard()
+	s.soil()
 	s.wake()
+	return old
 }
 
 // Close makes everything durable and closes the files as soon as the last view
@@ -138,17 +145,21 @@ func (s *State) adopt(l *loaded) {
 func (s *State) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	s.mu.RLock()
+	closed := s.closed
+	s.mu.RUnlock()
+	if closed {
+		return nil
+	}
+	close(s.done)
+	<-s.cleaned
 	var err error
 	if s.fault == nil {
 		err = s.Persist()
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
 	s.closed = true
 	s.wake()
-	s.release(s.gen)
-	return err
+	s.mu.Unlock()
+	return errors.Join(err, s.release(s.gen))
 }

@@ -76,6 +76,7 @@ type State struct {
 	working            // guarded by writing
 
 	persisting sync.Mutex // one Persist at a time
+	cleaning   sync.Mutex // held by a step of the cleaner
 
 	mu      sync.RWMutex // guards all below
 	head    head
@@ -86,7 +87,13 @@ type State struct {
 	closed  bool
 	suspect uint64 // see durable.Suspect
 
+	snapshots int // open ones; the cleaner rests meanwhile, so that a stream is the same every time
+
 	discarded tuple.Revision // what Badger was told; it may not go back
+
+	dirty   chan struct{} // there may be something for the cleaner
+	done    chan struct{} // closed by Close
+	cleaned chan struct{} // closed when the cleaner has ended
 }
 
 // working is what apply reads and writes: ahead of head while an entry is applied.

@@ -37,7 +37,7 @@ type store struct {
 	// Guarded by State.mu.
 	deleted         tuple.Revision // 0: it exists
 	publishedSchema tuple.Revision
-	publishedLive   uint64
+	publishedMark   mark
 }
 
 // info describes the store as published. The caller holds State.mu.
@@ -119,7 +119,7 @@ func (st *store) load(txn *badger.Txn, at tuple.Revision) (err error) {
 		}
 		st.setSchema(stored.Revision, stored.Command.Admission, sha256.Sum256(kept), stored.Command.Digest())
 	}
-	st.publishedSchema, st.publishedLive = st.schema, st.stats.Live
+	st.publishedSchema, st.publishedMark = st.schema, st.mark()
 	return nil
 }
 
@@ -143,4 +143,9 @@ func lastRevision(txn *badger.Txn, kind byte, id storeID, at tuple.Revision) (tu
 		return 0, fmt.Errorf("%w: %x", errCorruptKey, key)
 	}
 	return tuple.Revision(binary.BigEndian.Uint64(key[len(prefix):])), nil
+}
+
+// mark is what apply holds of the store's tuples in memory.
+func (st *store) mark() mark {
+	return mark{Store: st.id, Digest: st.stats.Digest, Live: st.stats.Live, Quarantined: st.stats.Quarantined}
 }

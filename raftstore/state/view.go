@@ -22,6 +22,7 @@ type View struct {
 	st       *store
 	gen      *generation
 	revision tuple.Revision
+	pinned   tuple.Revision // at or below revision: what is not removed meanwhile
 	logTime  int64
 	schema   tuple.Revision
 	close    sync.Once
@@ -59,24 +60,35 @@ func (s *State) View(name string, at tuple.Revision) (*View, error) {
 	if st == nil {
 		return nil, fmt.Errorf("%w: %q", ErrStoreNotFound, name)
 	}
-	v := &View{s: s, st: st, gen: s.gen, revision: at, logTime: s.head.time, schema: st.publishedSchema}
+	v := &View{s: s, st: st, gen: s.gen, revision: at, pinned: at, logTime: s.head.time, schema: st.publishedSchema}
 	if at < s.head.revision {
 		if err := v.look(); err != nil {
 			return nil, err
 		}
 	}
-	g, err := st.index.View(at)
-	switch {
-	case err == nil:
-		v.reader = g
-	case errors.Is(err, graph.ErrReclaimed):
-		v.reader = newHistory(v, s.options.HistoryBudget)
-	default:
+	if err := v.openReader(); err != nil {
 		return nil, err
 	}
 	s.gen.refs++
 	s.pins[at]++
 	return v, nil
+}
+
+// openReader takes the graph index where it still holds the revision. The caller
+// holds mu.
+func (v *View) openReader() error {
+	if v.st.index != nil {
+		g, err := v.st.index.View(v.revision)
+		if err == nil {
+			v.reader = g
+			return nil
+		}
+		if !errors.Is(err, graph.ErrReclaimed) {
+			return err
+		}
+	}
+	v.reader = newHistory(v, v.s.options.HistoryBudget)
+	return nil
 }
 
 func (s *State) revisionError(at tuple.Revision, err error) error {
@@ -187,10 +199,8 @@ func (v *View) Close() {
 		v.reader.Close()
 		s := v.s
 		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.pins[v.revision]--; s.pins[v.revision] == 0 {
-			delete(s.pins, v.revision)
-		}
+		s.unpin(v.pinned)
+		s.mu.Unlock()
 		s.release(v.gen)
 	})
 }

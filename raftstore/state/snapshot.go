@@ -1,0 +1,293 @@
+package state
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// Snapshot is the state at one revision with its history down to the floor,
+// pinned until Close. It copies nothing.
+//
+// The stream: a header, then frames, each a length and so many bytes (a key's
+// version, or its removal), a zero length, a trailer with the digest of every
+// store as apply holds it in memory, and the SHA-256 of all before it.
+type Snapshot struct {
+	Index, Term uint64
+	Floor       tuple.Revision
+
+	s     *State
+	gen   *generation
+	marks []mark
+}
+
+// Snapshot pins the newest revision and all the history that can be read.
+func (s *State) Snapshot() (*Snapshot, error) {
+	s.cleaning.Lock() // no step of the cleaner is under way, and none begins
+	defer s.cleaning.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	p := &Snapshot{Index: uint64(s.head.revision), Term: s.head.term, Floor: s.head.floor, s: s, gen: s.gen}
+	for _, name := range slices.Sorted(maps.Keys(s.head.stores)) {
+		p.marks = append(p.marks, s.head.stores[name].publishedMark)
+	}
+	s.gen.refs++
+	s.pins[p.Floor]++
+	s.snapshots++
+	return p, nil
+}
+
+// Close lets go of the history.
+func (p *Snapshot) Close() {
+	s := p.s
+	s.mu.Lock()
+	g := p.gen
+	if p.gen = nil; g != nil {
+		s.unpin(p.Floor)
+		s.snapshots--
+		s.soil()
+	}
+	s.mu.Unlock()
+	if g != nil {
+		s.release(g)
+	}
+}
+
+// Size returns how many bytes Write writes, exactly. It reads all of them.
+func (p *Snapshot) Size(ctx context.Context) (int64, error) {
+	var n counter
+	err := p.Write(ctx, &n)
+	return int64(n), err
+}
+
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
+
+// Write writes the stream. It is the same every time.
+func (p *Snapshot) Write(ctx context.Context, w io.Writer) error {
+	if p.gen == nil {
+		return ErrClosed
+	}
+	sum := sha256.New()
+	out := &streamWriter{ctx: ctx, w: bufio.NewWriterSize(io.MultiWriter(w, sum), 256<<10)}
+	head := append([]byte(streamMagic), streamVersion)
+	for _, n := range []uint64{p.Index, p.Term, uint64(p.Floor), p.bound()} {
+		head = binary.BigEndian.AppendUint64(head, n)
+	}
+	out.write(head)
+	if p.Index > 0 {
+		if err := p.frames(out); err != nil {
+			return err
+		}
+	}
+	out.write([]byte{0})
+	out.write(appendBytes(nil, encodeMarks(p.marks, out.count)))
+	if err := out.flush(); err != nil {
+		return fmt.Errorf("writing a snapshot: %w", err)
+	}
+	_, err := w.Write(sum.Sum(nil))
+	return err
+}
+
+// bound is an estimate of the bytes on disk, for the receiver's check of space.
+func (p *Snapshot) bound() uint64 {
+	lsm, log := p.gen.db.Size()
+	return uint64(lsm+log) + 4*memTableBytes
+}
+
+const (
+	streamMagic   = "pemba state"
+	streamVersion = 1
+	maxFrame      = 2 << 20
+)
+
+// The first byte of a frame.
+const (
+	frameValue = iota
+	frameRemoved
+)
+
+// frames writes every version that a revision from the floor on can see. Badger's
+// own way to stream would drop what lies under a removal.
+func (p *Snapshot) frames(out *streamWriter) error {
+	txn := p.gen.db.NewTransactionAt(p.Index, false)
+	defer txn.Discard()
+	kept := logKey(lastRecord(txn, p.Floor), 0)
+	gone, err := removedStores(txn, p.Floor)
+	if err != nil {
+		return err
+	}
+	it := txn.NewIterator(badger.IteratorOptions{AllVersions: true})
+	defer it.Close()
+	var last []byte
+	below := false // the newest version at or below the floor has been seen
+	for it.Rewind(); it.Valid() && out.err == nil; it.Next() {
+		item := it.Item()
+		key := item.Key()
+		if !bytes.Equal(key, last) {
+			last, below = append(last[:0], key...), false
+		}
+		if below || key[0] == prefixLog && bytes.Compare(key, kept) < 0 || ofStore(key, gone) {
+			continue
+		}
+		removed := item.IsDeletedOrExpired()
+		if item.Version() <= uint64(p.Floor) {
+			below = true
+			if removed {
+				continue
+			}
+		}
+		err := item.Value(func(v []byte) error {
+			out.frame(removed, item.Version(), key, v)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("reading for a snapshot: %w", err)
+		}
+	}
+	return out.err
+}
+
+// removedStores returns the stores that no revision from the floor on can see.
+func removedStores(txn *badger.Txn, floor tuple.Revision) (map[storeID]bool, error) {
+	gone := map[storeID]bool{}
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{prefixStore}})
+	defer it.Close()
+	for it.Rewind(); it.Valid(); it.Next() {
+		err := it.Item().Value(func(v []byte) error {
+			st, err := parseStore(it.Item().Key(), v)
+			if err == nil && st.deleted != 0 && st.deleted <= floor {
+				gone[st.id] = true
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return gone, nil
+}
+
+// ofStore says whether a key is a removed store's; the store's record, which
+// keeps its number from being given again, is not.
+func ofStore(key []byte, removed map[storeID]bool) bool {
+	switch key[0] {
+	case prefixTuple, prefixQuarantine, prefixExpiry, prefixSchema, prefixName, prefixStats:
+		return len(removed) > 0 && len(key) >= 5 && removed[storeID(binary.BigEndian.Uint32(key[1:]))]
+	}
+	return false
+}
+
+// streamWriter writes until the first error or the context's end.
+type streamWriter struct {
+	ctx   context.Context
+	w     *bufio.Writer
+	b     []byte
+	count uint64
+	err   error
+}
+
+func (w *streamWriter) write(b []byte) {
+	if w.err == nil {
+		_, w.err = w.w.Write(b)
+	}
+}
+
+func (w *streamWriter) frame(removed bool, version uint64, key, value []byte) {
+	if w.count++; w.count%1024 == 0 && w.err == nil {
+		w.err = w.ctx.Err()
+	}
+	w.b = binary.AppendUvarint(append(w.b[:0], flag(removed)), version)
+	w.b = append(appendBytes(w.b, key), value...)
+	w.write(binary.AppendUvarint(nil, uint64(len(w.b))))
+	w.write(w.b)
+}
+
+func (w *streamWriter) flush() error {
+	if w.err == nil {
+		w.err = w.w.Flush()
+	}
+	return w.err
+}
+
+func encodeMarks(marks []mark, frames uint64) []byte {
+	b := binary.AppendUvarint(nil, frames)
+	b = binary.AppendUvarint(b, uint64(len(marks)))
+	for _, m := range marks {
+		b = m.Digest.append(binary.AppendUvarint(b, uint64(m.Store)))
+		b = binary.AppendUvarint(binary.AppendUvarint(b, m.Live), m.Quarantined)
+	}
+	return b
+}
+
+func decodeMarks(b []byte) (marks []mark, frames uint64, err error) {
+	f := fields{b: b}
+	frames = f.uint()
+	for n := f.uint(); n > 0 && f.err == nil; n-- {
+		marks = append(marks, mark{storeID(f.uint()), Digest{f.u64(), f.u64()}, f.uint(), f.uint()})
+	}
+	return marks, frames, f.err
+}
+
+// streamReader reads the stream and sums it up.
+type streamReader struct {
+	r   *bufio.Reader
+	sum hash.Hash
+	b   []byte
+}
+
+// ReadByte reads one byte, for binary.ReadUvarint.
+func (r *streamReader) ReadByte() (byte, error) {
+	c, err := r.r.ReadByte()
+	if err == nil {
+		r.sum.Write([]byte{c})
+	}
+	return c, err
+}
+
+// next reads a length and so many bytes, which are valid until the next call.
+func (r *streamReader) next(most uint64) ([]byte, error) {
+	n, err := binary.ReadUvarint(r)
+	if err != nil {
+		return nil, err
+	}
+	if n > most {
+		return nil, fmt.Errorf("%w: a frame of %d bytes", ErrStream, n)
+	}
+	return r.read(int(n))
+}
+
+func (r *streamReader) read(n int) ([]byte, error) {
+	r.b = slices.Grow(r.b[:0], n)[:n]
+	_, err := io.ReadFull(r.r, r.b)
+	r.sum.Write(r.b)
+	return r.b, err
+}
+
+// Export writes a snapshot of the newest revision.
+func (s *State) Export(ctx context.Context, w io.Writer) error {
+	p, err := s.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	return p.Write(ctx, w)
+}
