@@ -39,6 +39,7 @@ type evaluation struct {
 	most    int // most atoms in all, now
 	settled int32
 	steps   uint
+	reached *reach // what the subject may be in, where that is known: the walk enters nothing else
 }
 
 // atomKey is what has one value per request: is the subject in node#relation?
@@ -100,7 +101,7 @@ func begin(ctx context.Context, v View) (*evaluation, error) {
 func (e *evaluation) forget() {
 	e.subjects, e.subjectOf = nil, map[tuple.Ref]int32{}
 	e.atoms, e.atomOf = nil, map[atomKey]int32{}
-	e.open, e.frames, e.pending, e.edges = nil, nil, nil, nil
+	e.open, e.frames, e.pending, e.edges, e.reached = nil, nil, nil, nil, nil
 	e.coverage.forget()
 	e.resetEquations()
 }

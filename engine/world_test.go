@@ -30,6 +30,9 @@ type world struct {
 
 const ids = 3
 
+// unnamed is the id of a subject that nothing names.
+const unnamed = "nobody-in-particular"
+
 // newWorld draws a world from a seed.
 func newWorld(seed uint64) *world {
 	w := &world{rnd: rand.New(rand.NewPCG(seed, 1)), names: map[string][]string{}, relations: map[string][]string{}, given: map[string]bool{}}
@@ -223,12 +226,10 @@ func (w *world) populate() {
 			w.objects = append(w.objects, o)
 			w.subjects = append(w.subjects, tuple.Subject{Type: t, ID: o.ID})
 			for _, n := range w.names[t] {
-				if i != ids || w.chance(20) {
-					w.subjects = append(w.subjects, tuple.Subject{Type: t, ID: o.ID, Relation: n})
-				}
+				w.subjects = append(w.subjects, tuple.Subject{Type: t, ID: o.ID, Relation: n})
 			}
 		}
-		w.subjects = append(w.subjects, tuple.Subject{Type: t, ID: tuple.Wildcard})
+		w.subjects = append(w.subjects, tuple.Subject{Type: t, ID: tuple.Wildcard}, tuple.Subject{Type: t, ID: unnamed})
 	}
 }
 

@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"sync"
+
 	"github.com/pemba-authz/pemba/schema/source"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -18,6 +20,9 @@ type Schema struct {
 	byID   []*Type // by TypeID
 
 	branches []branch // by Expr.Branch
+
+	readersOnce sync.Once // guards the making of readers
+	readers     *Readers
 }
 
 // Type is one type of a schema.

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/pemba-authz/pemba/schema"
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// ObjectsQuestion asks on which objects of a type a subject has a permission.
+type ObjectsQuestion struct {
+	Type       string
+	Permission string
+	Subject    tuple.Subject
+}
+
+// LookupObjects answers exactly what checks of all the type's objects would:
+// those that a tuple, the question or the schema names. An error on any of them
+// is the lookup's.
+func LookupObjects(ctx context.Context, v View, q ObjectsQuestion, page Page) (ObjectPage, error) {
+	found, next, err := gather(StreamObjects(ctx, v, q, page.After), page.Limit, func(f FoundObject) string { return f.Object.ID })
+	return ObjectPage{found, next}, err
+}
+
+// StreamObjects yields the objects after an id, one by one; an error ends it.
+func StreamObjects(ctx context.Context, v View, q ObjectsQuestion, after string) iter.Seq2[FoundObject, error] {
+	e, err := begin(ctx, v)
+	if err != nil {
+		return once[FoundObject](err)
+	}
+	return func(yield func(FoundObject, error) bool) {
+		if err := e.objects(q, after, yield); err != nil {
+			yield(FoundObject{}, err)
+		}
+	}
+}
+
+// candidate is a node that a lookup may find. A certain one needs no check.
+type candidate struct {
+	ref     tuple.Ref
+	id      string
+	certain bool
+	named   bool // a lookup of subjects met it where subjects are granted something
+}
+
+func (e *evaluation) objects(q ObjectsQuestion, after string, yield func(FoundObject, error) bool) error {
+	t, relation, err := e.relationNamed(q.Type, q.Permission)
+	if err != nil {
+		return err
+	}
+	ref, err := e.subjectRef(q.Subject)
+	if err != nil {
+		return err
+	}
+	subject, err := e.subjectNumber(ref)
+	if err != nil {
+		return err
+	}
+	if err := e.nameObjects(t, ref); err != nil {
+		return err
+	}
+	r, err := e.reachOf(subject, e.limit)
+	if err != nil {
+		return err
+	}
+	if r == nil {
+		return budgetError(e.limit)
+	}
+	list, err := e.objectCandidates(r, t, relation, subject, after)
+	if err != nil {
+		return err
+	}
+	e.reached = r
+	for _, c := range list {
+		answer := Answer{Outcome: Allowed}
+		if !c.certain {
+			v, err := e.decideFor(ref, c.ref.Node, relation.ID)
+			if err != nil {
+				return err
+			}
+			if answer, err = e.answer(v); err != nil {
+				return err
+			}
+		}
+		if answer.Outcome != Denied && !yield(FoundObject{tuple.Object{Type: t.Name, ID: c.id}, answer}, nil) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// decideFor finds the value of a relation of a node for a subject by number.
+func (e *evaluation) decideFor(subject tuple.Ref, n tuple.Node, relation tuple.RelationID) (value, error) {
+	i, err := e.subjectNumber(subject)
+	if err != nil {
+		return never, err
+	}
+	return e.decide(atomKey{n, relation, i})
+}
+
+// nameObjects makes the type's objects that only the schema or the question
+// names part of what the lookup ranges over.
+func (e *evaluation) nameObjects(t *schema.Type, subject tuple.Ref) error {
+	if subject.Node&local != 0 {
+		st, id, err := e.graph.Object(subject.Node)
+		if err != nil {
+			return err
+		}
+		if id != tuple.Wildcard {
+			e.graph.name(st, subject.Node)
+		}
+	}
+	name := func(id string) error {
+		n, err := e.graph.Node(t.ID, id)
+		if err == nil {
+			e.graph.name(t.ID, n)
+		}
+		return err
+	}
+	if t.Singleton != "" {
+		return name(t.Singleton)
+	}
+	for _, r := range t.Relations {
+		for id := range r.Sealed {
+			if err := name(id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// objectCandidates returns the type's objects that the subject may reach, in
+// order, beginning after an id.
+func (e *evaluation) objectCandidates(r *reach, t *schema.Type, relation *schema.Relation, subject int32, after string) ([]candidate, error) {
+	var list []candidate
+	add := func(n tuple.Node, certain bool) error {
+		_, id, err := e.graph.Object(n)
+		if err == nil && id > after && (t.Singleton == "" || id == t.Singleton) {
+			list = append(list, candidate{ref: tuple.Ref{Node: n}, id: id, certain: certain})
+		}
+		return err
+	}
+	if r.all[everywhere{subject, relation.ID}] {
+		for n, err := range e.graph.Nodes(t.ID) {
+			if err != nil {
+				return nil, err
+			}
+			if err := e.pace(); err != nil {
+				return nil, err
+			}
+			if err := add(n, r.atoms[atomKey{n, relation.ID, subject}]); err != nil {
+				return nil, err
+			}
+		}
+	} else {
+		for _, key := range r.order {
+			if key.relation == relation.ID && key.subject == subject {
+				if err := add(key.node, r.atoms[key]); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b candidate) int {
+		return cmp.Or(strings.Compare(a.id, b.id), cmp.Compare(a.ref.Relation, b.ref.Relation))
+	})
+	return list, nil
+}

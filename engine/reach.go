@@ -1,0 +1,337 @@
+package engine
+
+import (
+	"github.com/pemba-authz/pemba/schema"
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// reach is everything that a subject may be in, found by walking upwards from
+// it: every (object, relation) whose value is not denied is there, and some
+// whose value is. So it names the candidates of a lookup, and prunes the walk
+// downwards, which need not enter what is not in it.
+type reach struct {
+	e       *evaluation
+	readers *schema.Readers
+	atoms   map[atomKey]bool // whether it is certain that the subject is in
+	order   []atomKey        // in the order of discovery
+	all     map[everywhere]bool
+	actors  map[int32][]actor // by owner
+	queue   []atomKey
+	budget  int // how many more edges and atoms may be met; past it the reach is of no use
+}
+
+// everywhere is a relation that may hold for a subject on objects that no tuple
+// leads to: a fixed userset.
+type everywhere struct {
+	subject  int32
+	relation tuple.RelationID
+}
+
+// actor is a subject that acts for an owner.
+type actor struct {
+	subject int32
+	acts    *schema.Acts
+}
+
+// reachOf walks upwards from a subject. It returns nil when the budget is spent.
+func (e *evaluation) reachOf(subject int32, budget int) (*reach, error) {
+	r := &reach{
+		e:       e,
+		readers: e.schema.Readers(),
+		atoms:   map[atomKey]bool{},
+		all:     map[everywhere]bool{},
+		actors:  map[int32][]actor{},
+		budget:  budget,
+	}
+	if err := r.begin(subject); err != nil {
+		return nil, err
+	}
+	for len(r.queue) > 0 && r.budget > 0 {
+		key := r.queue[len(r.queue)-1]
+		r.queue = r.queue[:len(r.queue)-1]
+		if err := r.climb(key); err != nil {
+			return nil, err
+		}
+	}
+	if r.budget <= 0 {
+		return nil, nil
+	}
+	return r, nil
+}
+
+// has says whether an atom may be anything but denied.
+func (r *reach) has(key atomKey) bool {
+	if _, ok := r.actors[key.subject]; !ok {
+		return true // not a subject that was walked from
+	}
+	if _, ok := r.atoms[key]; ok {
+		return true
+	}
+	return r.all[everywhere{key.subject, key.relation}]
+}
+
+// add notes an atom, or that it is certain after all.
+func (r *reach) add(key atomKey, certain bool) {
+	was, known := r.atoms[key]
+	if known && (was || !certain) {
+		return
+	}
+	if !known {
+		r.order = append(r.order, key)
+	}
+	r.budget--
+	r.atoms[key] = certain
+	r.queue = append(r.queue, key)
+}
+
+// everywhere notes that a relation, and so whatever reads it, may hold anywhere.
+func (r *reach) everywhere(at everywhere) {
+	work := []everywhere{at}
+	for len(work) > 0 {
+		at := work[len(work)-1]
+		work = work[:len(work)-1]
+		if r.all[at] {
+			continue
+		}
+		r.all[at] = true
+		for _, reading := range r.readers.Of(at.relation) {
+			work = append(work, everywhere{at.subject, reading.Relation})
+		}
+		for _, of := range r.e.schema.Relations { // relations whose tuples may name this userset
+			if of != nil && mentionsUserset(of, at.relation) {
+				work = append(work, everywhere{at.subject, of.ID})
+			}
+		}
+		for _, a := range r.actors[at.subject] {
+			if a.acts.Permissions[at.relation] {
+				work = append(work, everywhere{a.subject, at.relation})
+			}
+		}
+	}
+}
+
+func mentionsUserset(r *schema.Relation, userset tuple.RelationID) bool {
+	for i := range r.Shapes {
+		if r.Shapes[i].Relation == userset {
+			return true
+		}
+	}
+	return false
+}
+
+// begin finds what a subject, and those whom it acts for, are in by themselves.
+func (r *reach) begin(subject int32) error {
+	r.actors[subject] = nil
+	for work := []int32{subject}; len(work) > 0 && r.budget > 0; {
+		subject := work[len(work)-1]
+		work = work[:len(work)-1]
+		owners, err := r.own(subject)
+		if err != nil {
+			return err
+		}
+		work = append(work, owners...)
+	}
+	return nil
+}
+
+// own finds what one subject is in by itself and returns its owners that are new.
+func (r *reach) own(subject int32) (owners []int32, err error) {
+	s := r.e.subjects[subject]
+	if s.isObject() && s.typ != nil {
+		for i := range s.typ.Acts {
+			if owners, err = r.owners(owners, subject, s, &s.typ.Acts[i]); err != nil {
+				return nil, err
+			}
+		}
+		for _, reading := range r.readers.Self(s.typ.ID) {
+			r.add(atomKey{s.ref.Node, reading.Relation, subject}, reading.Certain && r.plain(s))
+		}
+	}
+	if s.ref.Relation != 0 {
+		r.add(atomKey{s.ref.Node, s.ref.Relation, subject}, true)
+	}
+	if err := r.granted(s.ref, s, subject, true); err != nil {
+		return nil, err
+	}
+	if s.wildcard.Node != 0 {
+		if err := r.granted(s.wildcard, s, subject, true); err != nil {
+			return nil, err
+		}
+	}
+	return owners, r.sealed(s, subject)
+}
+
+// plain says whether tuples alone decide what a subject has: it acts for nobody.
+func (r *reach) plain(s subject) bool { return s.typ == nil || len(s.typ.Acts) == 0 }
+
+// sealed finds the sealed usersets that the schema puts the subject in.
+func (r *reach) sealed(s subject, subject int32) error {
+	for _, reading := range r.readers.Sealed() {
+		n, err := r.e.fixedNode(reading.Object)
+		if err != nil {
+			return err
+		}
+		if ref := (tuple.Ref{Node: n}); ref != s.ref && (!s.isObject() || ref != s.wildcard) {
+			continue
+		}
+		if err := r.seal(reading, subject, r.plain(s)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reach) seal(reading schema.Reading, subject int32, certain bool) error {
+	of := r.e.schema.Relation(reading.Relation)
+	n, err := r.e.fixedNode(schema.FixedSubject{Type: of.Type.ID, ID: reading.ID})
+	if err == nil {
+		r.add(atomKey{n, of.ID, subject}, certain)
+	}
+	return err
+}
+
+// owners appends those whom a subject acts for that were not walked from yet.
+func (r *reach) owners(list []int32, actsFor int32, s subject, acts *schema.Acts) ([]int32, error) {
+	owner := r.e.schema.Relation(acts.Owner)
+	if owner == nil {
+		return list, nil
+	}
+	edges, err := r.e.live(nil, s.ref.Node, owner)
+	if err != nil {
+		return list, err
+	}
+	for _, edge := range edges {
+		o, err := r.e.subjectNumber(edge.Ref)
+		if err != nil {
+			return list, err
+		}
+		r.budget--
+		if _, ok := r.actors[o]; !ok {
+			list = append(list, o)
+		}
+		r.actors[o] = append(r.actors[o], actor{actsFor, acts})
+	}
+	return list, nil
+}
+
+// granted notes every object#relation that tuples put a subject in: ref is the
+// subject itself, its wildcard, or a userset that holds it.
+func (r *reach) granted(ref tuple.Ref, s subject, subject int32, certain bool) error {
+	t, star, err := r.e.typeOf(ref)
+	if err != nil {
+		return err
+	}
+	for edge, err := range r.e.graph.Objects(ref) {
+		if err != nil {
+			return err
+		}
+		if err := r.e.pace(); err != nil {
+			return err
+		}
+		if r.budget--; r.budget < 0 {
+			return nil
+		}
+		reading, ok := r.readers.Direct(edge.Ref.Relation)
+		if worth := r.worth(edge, ref, t, star); ok && worth != denied {
+			key := atomKey{edge.Ref.Node, edge.Ref.Relation, subject}
+			r.add(key, certain && reading.Certain && worth == holds && r.plain(s))
+		}
+	}
+	return nil
+}
+
+// worth says what an edge walked backwards is worth: denied when it does not
+// count at all.
+func (r *reach) worth(edge tuple.Edge, ref tuple.Ref, t tuple.TypeID, star bool) truth {
+	of := r.e.schema.Relation(edge.Ref.Relation)
+	forward := edge
+	forward.Ref = ref
+	if of == nil || !r.e.admitted(&forward, of, t, star) {
+		return denied
+	}
+	return r.e.guard(&forward).lower
+}
+
+// climb follows all that may hold because an atom does.
+func (r *reach) climb(key atomKey) error {
+	s := r.e.subjects[key.subject]
+	certain := r.atoms[key]
+	if err := r.granted(tuple.Ref{Node: key.node, Relation: key.relation}, s, key.subject, certain); err != nil {
+		return err
+	}
+	for _, a := range r.actors[key.subject] {
+		if a.acts.Permissions[key.relation] {
+			if of := r.e.schema.Relation(key.relation); of.Type.ID == a.acts.On {
+				r.add(atomKey{key.node, key.relation, a.subject}, false)
+			}
+		}
+	}
+	for _, reading := range r.readers.Of(key.relation) {
+		sure := certain && reading.Certain && r.plain(s)
+		switch reading.Kind {
+		case schema.Computed:
+			r.add(atomKey{key.node, reading.Relation, key.subject}, sure)
+		case schema.Fixed:
+			n, err := r.e.fixedNode(reading.Object)
+			if err != nil {
+				return err
+			}
+			if n == key.node {
+				r.everywhere(everywhere{key.subject, reading.Relation})
+			}
+		case schema.Nobody:
+			n, err := r.e.fixedNode(reading.Object)
+			if err != nil {
+				return err
+			}
+			if n == key.node {
+				if err := r.seal(reading, key.subject, sure); err != nil {
+					return err
+				}
+			}
+		case schema.Arrow, schema.Every:
+			if err := r.arrow(key, reading, sure); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// arrow follows tuples backwards to the objects whose arrows lead to an atom.
+func (r *reach) arrow(key atomKey, reading schema.Reading, sure bool) error {
+	if err := r.pointing(tuple.Ref{Node: key.node}, key, reading, sure); err != nil {
+		return err
+	}
+	for _, relation := range reading.Usersets {
+		if err := r.pointing(tuple.Ref{Node: key.node, Relation: relation}, key, reading, sure); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reach) pointing(ref tuple.Ref, key atomKey, reading schema.Reading, sure bool) error {
+	t, star, err := r.e.typeOf(ref)
+	if err != nil {
+		return err
+	}
+	for edge, err := range r.e.graph.Objects(ref) {
+		if err != nil {
+			return err
+		}
+		if err := r.e.pace(); err != nil {
+			return err
+		}
+		if r.budget--; r.budget < 0 {
+			return nil
+		}
+		if edge.Ref.Relation != reading.Tupleset {
+			continue
+		}
+		if worth := r.worth(edge, ref, t, star); worth != denied {
+			r.add(atomKey{edge.Ref.Node, reading.Relation, key.subject}, sure && worth == holds)
+		}
+	}
+	return nil
+}
