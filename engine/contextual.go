@@ -95,7 +95,7 @@ func (e *evaluation) edgeOf(t tuple.Tuple) (tuple.Edge, error) {
 		edge.Condition = c.ID
 	}
 	if !t.Expires.IsZero() {
-		edge.Expires = t.Expires.UnixNano()
+		edge.Expires = tuple.Nanoseconds(t.Expires)
 	}
 	return edge, nil
 }

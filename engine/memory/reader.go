@@ -90,7 +90,7 @@ func (r *Reader) add(s *schema.Schema, t tuple.Tuple) error {
 		e.Condition = c.ID
 	}
 	if !t.Expires.IsZero() {
-		e.Expires = t.Expires.UnixNano()
+		e.Expires = tuple.Nanoseconds(t.Expires)
 	}
 	end := tuple.Ref{Node: r.number(typ.ID, t.Object.ID), Relation: relation.ID}
 	e.Ref.Node = r.number(subjectType.ID, t.Subject.ID)

@@ -35,18 +35,18 @@ func (e *encoder) bool(b bool) {
 }
 
 // instant writes 0 for the zero time, else Unix nanoseconds, which reach from
-// 1970 to 2262.
+// 1970 to 2554.
 func (e *encoder) instant(t time.Time) {
 	switch {
 	case t.IsZero():
 		e.uint(0)
-	case t.Unix() < 0 || t.Unix() == 0 && t.Nanosecond() == 0 || t.Unix() >= math.MaxInt64/int64(time.Second):
+	case t.Unix() < 0 || t.Unix() == 0 && t.Nanosecond() == 0 || uint64(t.Unix()) >= math.MaxUint64/uint64(time.Second):
 		e.uint(0)
 		if e.err == nil {
-			e.err = fmt.Errorf("the time %s is outside 1970 to 2262", t.UTC().Format(time.RFC3339Nano))
+			e.err = fmt.Errorf("the time %s is outside 1970 to 2554", t.UTC().Format(time.RFC3339Nano))
 		}
 	default:
-		e.uint(uint64(t.UnixNano()))
+		e.uint(tuple.Nanoseconds(t))
 	}
 }
 
@@ -156,14 +156,10 @@ func (d *decoder) string() string { return string(d.bytes()) }
 
 func (d *decoder) instant() time.Time {
 	n := d.uint()
-	if n > 1<<63-1 {
-		d.fail("the instant %d is over 63 bits", n)
-		return time.Time{}
-	}
 	if n == 0 {
 		return time.Time{}
 	}
-	return time.Unix(0, int64(n)).UTC()
+	return tuple.Instant(n)
 }
 
 func (d *decoder) subject() tuple.Subject {

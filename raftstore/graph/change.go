@@ -16,7 +16,7 @@ type Tuple struct {
 	SubjectRelation tuple.RelationID // 0 unless the subject is a userset
 	Condition       tuple.ConditionID
 	Context         tuple.Context
-	Expires         int64 // Unix nanoseconds; 0 when it never expires
+	Expires         uint64 // tuple.Nanoseconds; 0 when it never expires
 }
 
 // Change is what one write does to one tuple. The key (object, relation and

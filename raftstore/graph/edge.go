@@ -9,7 +9,7 @@ type edge struct {
 	subject, subjectRelation uint32
 	condition                uint32
 	context                  uint32 // a node of contextType; 0 for none
-	expires                  int64
+	expires                  uint64
 	forward, backward        uint32 // writer's: places in the adjacencies
 }
 

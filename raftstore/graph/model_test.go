@@ -23,7 +23,7 @@ type key struct {
 type attributes struct {
 	condition tuple.ConditionID
 	context   tuple.Context
-	expires   int64
+	expires   uint64
 }
 
 type model map[key]attributes
@@ -64,7 +64,7 @@ func randomTuple(r *rand.Rand, ids int) graph.Tuple {
 		t.Condition, t.Context = 7, tuple.Context(fmt.Sprintf(`{"n":%d}`, r.IntN(5)))
 	}
 	if r.IntN(4) == 0 {
-		t.Expires = int64(1 + r.IntN(3))
+		t.Expires = uint64(1 + r.IntN(3))
 	}
 	return t
 }

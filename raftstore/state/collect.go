@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // collectLimit is how many expired tuples a command collects that does not say.
@@ -20,8 +21,8 @@ func (a *applier) collectExpired(st *store, c *command.CollectExpired, res *comm
 		if len(key) < 8 {
 			return false, errCorruptKey
 		}
-		expires := int64(binary.BigEndian.Uint64(key))
-		if expires > a.now { // the later ones of this very entry wait for the next command
+		expires := binary.BigEndian.Uint64(key)
+		if !(tuple.Edge{Expires: expires}).ExpiredAt(a.now) { // the later ones of this very entry wait for the next command
 			return false, nil
 		}
 		if len(rows) == limit {

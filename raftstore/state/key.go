@@ -35,7 +35,7 @@ type row struct {
 	SubjectRelation tuple.RelationID
 	Condition       tuple.ConditionID
 	Context         tuple.Context
-	Expires         int64 // Unix nanoseconds; 0: never
+	Expires         uint64 // tuple.Nanoseconds; 0: never
 }
 
 func appendU32[N ~uint32](b []byte, n N) []byte {
@@ -103,7 +103,7 @@ func (r row) key(kind byte, s storeID) []byte {
 // expiryKey orders a store's expiring tuples by their instant.
 func (r row) expiryKey(s storeID) []byte {
 	b := appendU32([]byte{prefixExpiry}, s)
-	b = binary.BigEndian.AppendUint64(b, uint64(r.Expires))
+	b = binary.BigEndian.AppendUint64(b, r.Expires)
 	return r.appendRow(b)
 }
 
@@ -154,7 +154,7 @@ func (r row) value() []byte {
 	}
 	if r.Expires != 0 {
 		b[0] |= valueExpires
-		b = binary.BigEndian.AppendUint64(b, uint64(r.Expires))
+		b = binary.BigEndian.AppendUint64(b, r.Expires)
 	}
 	if r.Context != "" {
 		b[0] |= valueContext
@@ -181,7 +181,7 @@ func (r *row) setValue(b []byte) error {
 		if len(rest) < 8 {
 			return fmt.Errorf("%w: value %x", errCorruptKey, b)
 		}
-		r.Expires = int64(binary.BigEndian.Uint64(rest))
+		r.Expires = binary.BigEndian.Uint64(rest)
 		rest = rest[8:]
 	}
 	if flags&valueContext != 0 {
@@ -195,7 +195,9 @@ func (r *row) setValue(b []byte) error {
 }
 
 // expiredAt says whether the tuple is gone at an instant in Unix nanoseconds.
-func (r row) expiredAt(instant int64) bool { return r.Expires != 0 && r.Expires <= instant }
+func (r row) expiredAt(instant int64) bool {
+	return tuple.Edge{Expires: r.Expires}.ExpiredAt(instant)
+}
 
 // revisionKey is a key of a kind that is kept per store and revision.
 func revisionKey(kind byte, s storeID, rev tuple.Revision) []byte {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -176,7 +175,7 @@ func (n *names) row(t tuple.Tuple) (row, bool) {
 		ok = ok && r.Condition != 0
 	}
 	if !t.Expires.IsZero() {
-		r.Expires = t.Expires.UnixNano()
+		r.Expires = tuple.Nanoseconds(t.Expires)
 	}
 	return r, ok
 }
@@ -198,7 +197,7 @@ func (n *names) tuple(r row) (tuple.Tuple, error) {
 	}}
 	t.Condition = tuple.Condition{Name: n.conditionNames[r.Condition], Context: r.Context}
 	if r.Expires != 0 {
-		t.Expires = time.Unix(0, r.Expires).UTC()
+		t.Expires = tuple.Instant(r.Expires)
 	}
 	return t, nil
 }

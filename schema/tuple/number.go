@@ -29,9 +29,11 @@ type Edge struct {
 	Ref       Ref
 	Condition ConditionID
 	Context   Context
-	Expires   int64 // Unix nanoseconds; 0 when it never expires
+	Expires   uint64 // Nanoseconds; 0 when it never expires
 }
 
 // ExpiredAt says whether the edge is gone at an instant in Unix nanoseconds. The
 // instant of expiry itself is already gone.
-func (e Edge) ExpiredAt(instant int64) bool { return e.Expires != 0 && e.Expires <= instant }
+func (e Edge) ExpiredAt(instant int64) bool {
+	return e.Expires != 0 && instant >= 0 && e.Expires <= uint64(instant)
+}

@@ -239,16 +239,28 @@ func ParseTime(text string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%q is not a time as RFC 3339 has it, like 2030-01-01T00:00:00Z", clip(text))
 	}
 	if t.Before(minTime) || t.After(maxTime) {
-		return time.Time{}, fmt.Errorf("the time %q is outside 1970 to 2261", clip(text))
+		return time.Time{}, fmt.Errorf("the time %q is outside 1970 to 2553", clip(text))
 	}
 	return t.UTC(), nil
 }
 
-// Instants are kept as Unix nanoseconds in 64 bits.
+// Instants of expiry are kept as unsigned Unix nanoseconds in 64 bits.
 var (
 	minTime = time.Unix(0, 1)
-	maxTime = time.Date(2261, 12, 31, 23, 59, 59, 0, time.UTC)
+	maxTime = time.Date(2553, 12, 31, 23, 59, 59, 0, time.UTC)
 )
+
+// Nanoseconds returns an instant that ParseTime could have read as Unix
+// nanoseconds. They are unsigned: signed ones would end in 2262, and an expiry
+// that is meant to be never is often written as a year beyond it.
+func Nanoseconds(t time.Time) uint64 {
+	return uint64(t.Unix())*uint64(time.Second) + uint64(t.Nanosecond())
+}
+
+// Instant returns the time of so many Unix nanoseconds, in UTC.
+func Instant(nanoseconds uint64) time.Time {
+	return time.Unix(int64(nanoseconds/uint64(time.Second)), int64(nanoseconds%uint64(time.Second))).UTC()
+}
 
 func (p parser) name(name string, offset int, isType bool) error {
 	what := "a relation or condition"
