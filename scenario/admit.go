@@ -7,11 +7,8 @@ import (
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
-// The reasons beyond schema.Refusal's for which a list of tuples is refused.
-const (
-	CodeAtMost         schema.RefusalCode = "at_most"
-	CodeDuplicateTuple schema.RefusalCode = "duplicate_tuple"
-)
+// CodeDuplicateTuple refuses a tuple that a list holds twice.
+const CodeDuplicateTuple schema.RefusalCode = "duplicate_tuple"
 
 // Refused says why one of a list of tuples is not admitted.
 type Refused struct {
@@ -44,7 +41,7 @@ func Admit(admission *schema.Admission, tuples []tuple.Tuple) []Refused {
 		of := userset{t.Object, t.Relation}
 		count[of]++
 		if most := admitter.Relation(t.Object.Type, t.Relation).AtMost; most > 0 && count[of] > most {
-			refused = append(refused, Refused{i, CodeAtMost,
+			refused = append(refused, Refused{i, schema.CodeAtMost,
 				fmt.Sprintf("%s: %s#%s has at most %d subjects", t.Key, t.Object, t.Relation, most)})
 		}
 	}

@@ -29,6 +29,7 @@ const (
 	CodeSelfTuple            RefusalCode = "self_tuple"
 	CodeContextUnknownKey    RefusalCode = "context_unknown_key"
 	CodeContextType          RefusalCode = "context_type"
+	CodeAtMost               RefusalCode = "at_most" // judged by those who count tuples
 )
 
 // Refusal says why a tuple is not admitted: the thing at fault, where in the
