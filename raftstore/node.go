@@ -2,12 +2,21 @@
 // every node of a cluster by Raft.
 //
 // Call Open first. Node.Write and Node.PutSchema change a store from any node;
-// Node.View pins a revision to read from.
+// Node.View pins a revision to read from. DESIGN.md has the reasons.
 package raftstore
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
 
+	"github.com/hashicorp/raft"
+
+	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/raftstore/raftlog"
+	"github.com/pemba-authz/pemba/raftstore/state"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -15,93 +24,174 @@ import (
 // called from several goroutines.
 type Node struct {
 	config Config
-}
+	id     string
+	log    *slog.Logger
 
-// Open starts a node on Config.Dir. A node that is alone in its cluster is ready
-// when Open returns; another becomes ready on its own, see WaitReady. The context
-// bounds Open, not the node.
-func Open(ctx context.Context, config Config) (*Node, error) {
-	config, err := config.withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	return &Node{config: config}, nil
-}
+	raftLog     *raftlog.Log
+	state       *state.State
+	snapshots   *snapshots
+	fsm         *fsm
+	port        *clusterPort // nil: a single node without a port
+	peers       *peers       // nil like port
+	raft        *raft.Raft
+	proposer    *proposer
+	localReads  *readBatch
+	remoteReads *readBatch
+	sealing     atomic.Pointer[sealer] // nil until the cluster's identity is known
 
-// Close hands leadership over where it can, stops the node and waits for all
-// that it started. Acknowledged writes are durable without it.
-func (n *Node) Close() error { return nil }
+	ctx        context.Context // ends when the node closes or halts
+	cancel     context.CancelFunc
+	background sync.WaitGroup // what ends with ctx
+	halting    sync.WaitGroup
+	stopOnce   sync.Once
+	closeOnce  sync.Once
+	closeErr   error
+
+	ready   chan struct{} // closed once the node has caught up
+	stalled atomic.Bool   // the log's disk hangs
+
+	mu        sync.Mutex // guards what follows
+	fault     error      // why the node halted
+	closed    bool
+	hindrance string // why it is not ready, where there is more to say
+}
 
 // PutStore creates a store, or finds the one of that name: StoreInfo.New tells.
 func (n *Node) PutStore(ctx context.Context, name string) (StoreInfo, error) {
-	return StoreInfo{}, ErrNotReady
+	result, err := n.propose(ctx, command.Command{Store: name, Body: &command.PutStore{}})
+	if err != nil {
+		return StoreInfo{}, err
+	}
+	if result.Store == nil {
+		return StoreInfo{}, errors.New("apply described no store")
+	}
+	return *result.Store, nil
 }
 
 // Stores lists the stores by name, as this node knows them.
-func (n *Node) Stores(ctx context.Context) ([]StoreInfo, error) { return nil, ErrNotReady }
+func (n *Node) Stores(context.Context) ([]StoreInfo, error) {
+	if err := n.serving(); err != nil {
+		return nil, err
+	}
+	return n.state.Stores(), nil
+}
 
 // Store describes one store as this node knows it. A missing one is a *Rejection
 // with the code store_not_found.
-func (n *Node) Store(ctx context.Context, name string) (StoreInfo, error) {
-	return StoreInfo{}, ErrNotReady
+func (n *Node) Store(_ context.Context, name string) (StoreInfo, error) {
+	if err := n.serving(); err != nil {
+		return StoreInfo{}, err
+	}
+	info, err := n.state.Store(name)
+	if err != nil {
+		return StoreInfo{}, n.viewError(name, err)
+	}
+	return info, nil
 }
 
 // DeleteStore deletes a store with all that is in it.
 func (n *Node) DeleteStore(ctx context.Context, name string) (WriteResult, error) {
-	return WriteResult{}, ErrNotReady
+	return n.write(ctx, command.Command{Store: name, Body: &command.DeleteStore{}})
 }
 
 // Write changes tuples of a store. The error is a *Rejection where the state
 // machine refused, ErrOutcomeUnknown where the write may have happened, and
 // otherwise says that nothing was written.
 func (n *Node) Write(ctx context.Context, store string, request WriteRequest) (WriteResult, error) {
-	return WriteResult{}, ErrNotReady
-}
-
-// Import touches tuples, at most MaxImport of them. Sending a chunk again is harmless.
-func (n *Node) Import(ctx context.Context, store string, tuples []tuple.Tuple) (WriteResult, error) {
-	return WriteResult{}, ErrNotReady
+	return n.write(ctx, command.Command{Store: store, Body: &request})
 }
 
 // MaxImport is the most tuples of one Import: an entry holds up apply for as long
 // as it takes, and small writes wait behind it.
 const MaxImport = 1000
 
+// Import touches tuples, at most MaxImport of them. Sending a chunk again is harmless.
+func (n *Node) Import(ctx context.Context, store string, tuples []tuple.Tuple) (WriteResult, error) {
+	if len(tuples) > MaxImport {
+		return WriteResult{}, ErrTooLarge
+	}
+	return n.write(ctx, command.Command{Store: store, Body: &command.Import{Tuples: tuples}})
+}
+
 // PutSchema writes a store's schema. Errors are as for Write.
 func (n *Node) PutSchema(ctx context.Context, store string, request SchemaRequest) (SchemaResult, error) {
-	return SchemaResult{}, ErrNotReady
+	written, err := n.write(ctx, command.Command{Store: store, Body: &request})
+	if err != nil {
+		return SchemaResult{}, err
+	}
+	if written.Schema == nil {
+		return SchemaResult{}, errors.New("apply described no schema")
+	}
+	return SchemaResult{SchemaResult: *written.Schema, Token: written.Token}, nil
 }
 
-// View pins a store at the revision that the consistency asks for. The caller
-// closes it. Errors: *Rejection (store_not_found), *RevisionError, ErrNotLeader
-// (fully consistent, no leader), the context's.
-func (n *Node) View(ctx context.Context, store string, c Consistency) (*View, error) {
-	return nil, ErrNotReady
+func (n *Node) write(ctx context.Context, c command.Command) (WriteResult, error) {
+	result, err := n.propose(ctx, c)
+	if err != nil {
+		return WriteResult{Result: result}, err
+	}
+	token, err := n.Token(result.Revision)
+	if err != nil { // written, yet this node has not caught up enough to mint a token
+		return WriteResult{}, unknownOutcome(err)
+	}
+	return WriteResult{Result: result, Token: token}, nil
 }
 
-// Token seals a revision for clients.
-func (n *Node) Token(r tuple.Revision) (tuple.Token, error) { return "", ErrNotReady }
+// Token seals a revision for clients. Errors: ErrNotReady.
+func (n *Node) Token(r tuple.Revision) (tuple.Token, error) {
+	s, err := n.sealer()
+	if err != nil {
+		return "", err
+	}
+	return s.token(r), nil
+}
 
 // ParseToken returns the revision of a token of this cluster. Errors:
-// ErrTokenMalformed, ErrTokenOtherCluster.
-func (n *Node) ParseToken(t tuple.Token) (tuple.Revision, error) { return 0, ErrNotReady }
+// ErrTokenMalformed, ErrTokenOtherCluster, ErrNotReady.
+func (n *Node) ParseToken(t tuple.Token) (tuple.Revision, error) {
+	s, err := n.sealer()
+	if err != nil {
+		return 0, err
+	}
+	return s.parseToken(t)
+}
 
 // Seal encrypts and authenticates a text under the cluster's secret, for one
-// purpose: every node of the cluster can Unseal it, nobody else can read or alter it.
-func (n *Node) Seal(purpose string, plain []byte) (string, error) { return "", ErrNotReady }
+// purpose: every node of the cluster can Unseal it, nobody else can read or alter
+// it. Errors: ErrNotReady.
+func (n *Node) Seal(purpose string, plain []byte) (string, error) {
+	s, err := n.sealer()
+	if err != nil {
+		return "", err
+	}
+	return s.seal("caller "+purpose, plain), nil
+}
 
-// Unseal opens what Seal sealed for the same purpose. Errors: ErrSealed.
-func (n *Node) Unseal(purpose, sealed string) ([]byte, error) { return nil, ErrNotReady }
+// Unseal opens what Seal sealed for the same purpose. Errors: ErrSealed, ErrNotReady.
+func (n *Node) Unseal(purpose, sealed string) ([]byte, error) {
+	s, err := n.sealer()
+	if err != nil {
+		return nil, err
+	}
+	return s.unseal("caller "+purpose, sealed)
+}
 
-// Ready says whether the node has caught up with its cluster and serves.
-func (n *Node) Ready() bool { return false }
+// sealer comes from the replicated state, where it never changes.
+func (n *Node) sealer() (*sealer, error) {
+	if s := n.sealing.Load(); s != nil {
+		return s, nil
+	}
+	id, secret := n.state.Cluster()
+	if id.IsZero() {
+		return nil, ErrNotReady
+	}
+	s := newSealer(id, secret)
+	n.sealing.Store(s)
+	return s, nil
+}
 
-// WaitReady waits until Ready, the context's end or the node's.
-func (n *Node) WaitReady(ctx context.Context) error { return ErrNotReady }
-
-// Status describes the node and its cluster.
-func (n *Node) Status() Status { return Status{NodeID: n.config.NodeID} }
-
-// Remove takes a member out of the cluster for good. Its folder must not be used
-// again. Errors: ErrUnknownMember, ErrNotLeader, ErrOutcomeUnknown.
-func (n *Node) Remove(ctx context.Context, id string) error { return ErrNotReady }
+// clusterID is zero until the node knows its cluster.
+func (n *Node) clusterID() command.ClusterID {
+	id, _ := n.state.Cluster()
+	return id
+}

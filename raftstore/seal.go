@@ -8,8 +8,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 
+	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -27,20 +27,16 @@ const (
 // sealer seals under one cluster's secret. It is immutable.
 type sealer struct {
 	tag    string // stands in front of every token
-	secret []byte
+	secret command.Secret
 }
 
-// newSealer checks what comes from the replicated state.
-func newSealer(clusterID string, secret []byte) (*sealer, error) {
-	if len(secret) < 32 || clusterID == "" {
-		return nil, errors.New("raftstore: the cluster has no id or a secret of less than 32 bytes")
-	}
-	sum := sha256.Sum256([]byte("pemba cluster tag " + clusterID))
-	return &sealer{tag: base64.RawURLEncoding.EncodeToString(sum[:tagBytes]), secret: secret}, nil
+func newSealer(id command.ClusterID, secret command.Secret) *sealer {
+	sum := sha256.Sum256(append([]byte("pemba cluster tag "), id[:]...))
+	return &sealer{tag: base64.RawURLEncoding.EncodeToString(sum[:tagBytes]), secret: secret}
 }
 
 func (s *sealer) aead(purpose string, salt []byte) cipher.AEAD {
-	mac := hmac.New(sha256.New, s.secret)
+	mac := hmac.New(sha256.New, s.secret[:])
 	var length [8]byte
 	binary.BigEndian.PutUint64(length[:], uint64(len(purpose)))
 	mac.Write(length[:])

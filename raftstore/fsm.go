@@ -1,0 +1,123 @@
+package raftstore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/raftstore/state"
+)
+
+// fsm gives committed entries to the state. Raft calls its methods from one
+// goroutine, in the order of the log.
+//
+// What is applied already is decided by the state's own index, which is on disk
+// with the data, and never by Raft's: at a start Raft replays everything behind
+// its last snapshot, of which the state holds all or most.
+type fsm struct {
+	state     *state.State
+	snapshots *snapshots
+	fault     func(error) // told once, with the first error
+
+	halted atomic.Bool   // a local fault: nothing is applied any more
+	term   atomic.Uint64 // of the last entry that reached apply
+}
+
+// applied is what apply answers to a proposer.
+type applied struct {
+	results []command.Result
+	err     error // a local fault; rejections are in the results
+}
+
+// Apply applies one entry. A fault of this node's own (its disk, a command that
+// its build does not know) is no rejection: other nodes will have applied the
+// entry, so this one may not go on.
+func (f *fsm) Apply(entry *raft.Log) any {
+	if f.halted.Load() {
+		return applied{err: ErrHalted}
+	}
+	if index, _ := f.state.Applied(); entry.Index <= index {
+		f.term.Store(entry.Term)
+		return applied{err: fmt.Errorf("entry %d was applied before", entry.Index)}
+	}
+	decoded, err := command.Decode(entry.Data)
+	if err != nil {
+		return applied{err: f.halt(fmt.Errorf("decode entry %d: %w", entry.Index, err))}
+	}
+	results, err := f.state.Apply(entry.Index, entry.Term, decoded)
+	if err != nil {
+		return applied{err: f.halt(fmt.Errorf("apply entry %d: %w", entry.Index, err))}
+	}
+	f.term.Store(entry.Term)
+	return applied{results: results}
+}
+
+func (f *fsm) halt(err error) error {
+	if f.halted.CompareAndSwap(false, true) {
+		f.fault(err)
+	}
+	return err
+}
+
+// StoreConfiguration lets Raft count changes of membership as applied, so that a
+// snapshot may follow one. The configuration itself is kept with the snapshot.
+func (f *fsm) StoreConfiguration(uint64, raft.Configuration) {}
+
+// Snapshot begins a snapshot of everything applied so far.
+func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
+	if f.halted.Load() {
+		return nil, ErrHalted
+	}
+	index, _ := f.state.Applied()
+	return &localSnapshot{state: f.state, index: index}, nil
+}
+
+// Restore replaces the state by a snapshot that the leader sent.
+func (f *fsm) Restore(source io.ReadCloser) error {
+	if f.halted.Load() {
+		return ErrHalted
+	}
+	stream, err := streamOf(f.state)
+	if err != nil {
+		return err
+	}
+	if err := stream.Import(source); err != nil {
+		return fmt.Errorf("install the leader's snapshot: %w", err)
+	}
+	if err := f.snapshots.installed(f.state); err != nil {
+		return f.halt(fmt.Errorf("record the leader's snapshot: %w", err))
+	}
+	return nil
+}
+
+// localSnapshot copies nothing: to take a snapshot is to make durable what is
+// applied, so that the log behind it is not needed to recover.
+type localSnapshot struct {
+	state *state.State
+	index uint64 // what the state had applied when Raft asked
+}
+
+// Persist makes everything up to the snapshot durable.
+func (s *localSnapshot) Persist(sink raft.SnapshotSink) error {
+	local, ok := sink.(*snapshotSink)
+	if !ok {
+		return errors.New("a snapshot of this node goes to its own snapshots only")
+	}
+	if err := s.state.Persist(); err != nil {
+		return err
+	}
+	durable, _ := s.state.Durable()
+	if durable < s.index {
+		return fmt.Errorf("the state is durable up to %d only, the snapshot needs %d", durable, s.index)
+	}
+	local.durable = s.index
+	local.local = true
+	return nil
+}
+
+// Release has nothing to let go.
+func (s *localSnapshot) Release() {}

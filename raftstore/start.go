@@ -1,0 +1,255 @@
+package raftstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/hashicorp/raft"
+
+	"github.com/pemba-authz/pemba/raftstore/raftlog"
+	"github.com/pemba-authz/pemba/raftstore/state"
+)
+
+// A data folder holds:
+//
+//	node.json      the node's id
+//	raft/log.db    the log and the votes of Raft
+//	raft/snapshot.json
+//	state/         Badger
+const (
+	identityName = "node.json"
+	raftDir      = "raft"
+	logName      = "log.db"
+	stateDir     = "state"
+)
+
+// raftTimeout bounds one exchange with another member.
+const raftTimeout = 10 * time.Second
+
+// commitTimeout is how soon an idle leader tells its followers what is committed:
+// about how long a token of a fresh write waits on a follower.
+const commitTimeout = 10 * time.Millisecond
+
+// Open starts a node on Config.Dir. A node that is alone in its cluster is ready
+// when Open returns; another becomes ready on its own, see WaitReady. The context
+// bounds Open, not the node.
+func Open(ctx context.Context, config Config) (*Node, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{config: config, log: config.Logger, ready: make(chan struct{})}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	if err := n.open(); err != nil {
+		return nil, errors.Join(err, n.release())
+	}
+	alone, err := n.start()
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	if !alone {
+		return n, nil
+	}
+	if err := n.WaitReady(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// open opens what is on disk, the log first: its lock keeps other processes out.
+func (n *Node) open() (err error) {
+	dir := filepath.Join(n.config.Dir, raftDir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	n.raftLog, err = raftlog.Open(raftlog.Options{
+		Path:          filepath.Join(dir, logName),
+		TrailingBytes: n.config.TrailingBytes,
+		StallTimeout:  n.config.StallTimeout,
+		Stalled:       n.diskStalled,
+		NoSync:        n.config.NoSync,
+	})
+	if err != nil {
+		return err
+	}
+	if n.id, err = identity(n.config.Dir, n.config.NodeID); err != nil {
+		return err
+	}
+	n.log = n.log.With("node", n.id)
+	n.state, err = state.Open(state.Options{Dir: filepath.Join(n.config.Dir, stateDir), Logger: n.log})
+	if err != nil {
+		return err
+	}
+	if n.snapshots, err = openSnapshots(dir, n.state, n.raftLog); err != nil {
+		return err
+	}
+	if err := n.snapshots.check(); err != nil {
+		return err
+	}
+	n.fsm = &fsm{state: n.state, snapshots: n.snapshots, fault: n.halt}
+	return nil
+}
+
+// nodeIdentity is the file that keeps a node's id.
+type nodeIdentity struct {
+	Version int    `json:"version"`
+	ID      string `json:"id"`
+}
+
+// identity reads the node's id, or draws one the first time.
+func identity(dir, wanted string) (string, error) {
+	name := filepath.Join(dir, identityName)
+	text, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		if wanted == "" {
+			wanted = newID()
+		}
+		text, err := json.Marshal(nodeIdentity{Version: 1, ID: wanted})
+		if err != nil {
+			return "", err
+		}
+		return wanted, replaceFile(name, text)
+	}
+	if err != nil {
+		return "", err
+	}
+	var known nodeIdentity
+	if err := json.Unmarshal(text, &known); err != nil || known.ID == "" || known.Version != 1 {
+		return "", fmt.Errorf("%s is damaged or of a newer build: %w", name, err)
+	}
+	if wanted != "" && wanted != known.ID {
+		return "", fmt.Errorf("%w of node %s, not of %s: use another folder", ErrExistingState, known.ID, wanted)
+	}
+	return known.ID, nil
+}
+
+// start starts Raft and everything around it. It says whether this node is the
+// only one that votes.
+func (n *Node) start() (alone bool, err error) {
+	hasState, err := raft.HasExistingState(n.raftLog, n.raftLog, n.snapshots)
+	if err != nil {
+		return false, err
+	}
+	if applied, _ := n.state.Applied(); applied > 0 && !hasState {
+		return false, fmt.Errorf("%w up to %d, but no log: the folder %s is damaged; join with an empty one, or restore a backup", ErrExistingState, applied, n.config.Dir)
+	}
+	transport, err := n.openTransport()
+	if err != nil {
+		return false, err
+	}
+	config := n.raftConfig()
+	if !hasState && len(n.config.Join) == 0 {
+		self := raft.Server{ID: raft.ServerID(n.id), Address: transport.LocalAddr()}
+		if err := raft.BootstrapCluster(config, n.raftLog, n.raftLog, n.snapshots, transport, raft.Configuration{Servers: []raft.Server{self}}); err != nil {
+			return false, errors.Join(fmt.Errorf("begin a cluster: %w", err), closeTransport(transport))
+		}
+	}
+	// One millisecond more than wanted, so that the reload below is a shortening,
+	// which makes Raft look at its timer at once.
+	config.HeartbeatTimeout += time.Millisecond
+	config.ElectionTimeout += time.Millisecond
+	n.raft, err = raft.NewRaft(config, n.fsm, n.raftLog, n.raftLog, n.snapshots, transport)
+	if err != nil {
+		return false, errors.Join(fmt.Errorf("start Raft: %w", err), closeTransport(transport))
+	}
+	n.proposer = newProposer(n.raft, n.config.Clock)
+	n.localReads = newReadBatch(n.ctx.Done(), n.verifyIndex)
+	n.remoteReads = newReadBatch(n.ctx.Done(), n.remoteIndex)
+	servers, err := n.servers()
+	if err != nil {
+		return false, err
+	}
+	n.background.Go(func() { n.leadLoop(n.ctx) })
+	n.background.Go(func() { n.localReads.run(n.ctx, raftTimeout) })
+	n.background.Go(func() { n.remoteReads.run(n.ctx, raftTimeout) })
+	n.background.Go(func() { n.readyLoop(n.ctx) })
+	if n.mustJoin(servers) {
+		n.background.Go(func() { n.joinLoop(n.ctx) })
+	}
+	if n.port != nil {
+		n.port.open()
+	}
+	alone = len(servers) == 1 && string(servers[0].ID) == n.id
+	if alone {
+		err = n.raft.ReloadConfig(raft.ReloadableConfig{
+			TrailingLogs: config.TrailingLogs, SnapshotInterval: config.SnapshotInterval, SnapshotThreshold: config.SnapshotThreshold,
+			HeartbeatTimeout: n.config.HeartbeatTimeout, ElectionTimeout: n.config.ElectionTimeout,
+		})
+	}
+	return alone, err
+}
+
+// mustJoin says whether the node still has to become a voter at its address.
+func (n *Node) mustJoin(servers []raft.Server) bool {
+	for _, s := range servers {
+		if string(s.ID) == n.id && s.Suffrage == raft.Voter && (len(servers) == 1 || string(s.Address) == n.address()) {
+			return false
+		}
+	}
+	if len(n.config.Join) == 0 {
+		n.setHindrance("this node is no member with this address; start it with a member to join")
+		return false
+	}
+	return true
+}
+
+// address is the cluster port that members are told; a name that nobody dials
+// where there is no port.
+func (n *Node) address() string {
+	if n.port == nil {
+		return "node-" + n.id
+	}
+	return n.port.Addr().String()
+}
+
+func (n *Node) openTransport() (raft.Transport, error) {
+	if n.config.ListenAddr == "" {
+		_, transport := raft.NewInmemTransport(raft.ServerAddress(n.address()))
+		return transport, nil
+	}
+	port, err := listen(n.config.ListenAddr, n.config.AdvertiseAddr, n.clusterID, func(ctx context.Context, conn net.Conn) {
+		servePeer(ctx, conn, n.handle)
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.port = port
+	n.peers = &peers{links: map[string]*link{}, dial: func(ctx context.Context, address string) (net.Conn, error) {
+		return port.dial(ctx, address, prefacePeer)
+	}}
+	return raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: port, MaxPool: 4, Timeout: raftTimeout, Logger: newRaftLogger(n.log), MsgpackUseNewTimeFormat: true,
+	}), nil
+}
+
+func closeTransport(t raft.Transport) error {
+	if c, ok := t.(raft.WithClose); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+func (n *Node) raftConfig() *raft.Config {
+	c := raft.DefaultConfig()
+	c.LocalID = raft.ServerID(n.id)
+	c.HeartbeatTimeout = n.config.HeartbeatTimeout
+	c.ElectionTimeout = n.config.ElectionTimeout
+	c.LeaderLeaseTimeout = n.config.LeaseTimeout
+	c.CommitTimeout = commitTimeout
+	c.MaxAppendEntries = 1024
+	c.BatchApplyCh = false     // it breaks what Apply's errors mean
+	c.ShutdownOnRemove = false // the node stays up to say that it was removed
+	c.TrailingLogs = n.config.TrailingEntries
+	c.SnapshotThreshold = n.config.SnapshotEntries
+	c.SnapshotInterval = n.config.SnapshotInterval
+	c.NoSnapshotRestoreOnStart = true // the state on disk is the snapshot; see fsm
+	c.NoLegacyTelemetry = true
+	c.Logger = newRaftLogger(n.log)
+	return c
+}

@@ -1,0 +1,127 @@
+package raftstore
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// readyLoop waits until the node has seen everything that was acknowledged
+// before it started.
+func (n *Node) readyLoop(ctx context.Context) {
+	for ctx.Err() == nil {
+		index, err := n.readIndex(ctx)
+		if err == nil {
+			err = n.await(ctx, index.revision)
+		}
+		if err == nil && !n.clusterID().IsZero() {
+			close(n.ready)
+			return
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Ready says whether the node has caught up with its cluster and serves.
+func (n *Node) Ready() bool { return n.notReady() == "" }
+
+func (n *Node) notReady() string {
+	if err := n.serving(); err != nil {
+		return err.Error()
+	}
+	if n.stalled.Load() {
+		return "the disk of the log does not answer"
+	}
+	select {
+	case <-n.ready:
+		return ""
+	default:
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.hindrance != "" {
+		return n.hindrance
+	}
+	return "catching up with the cluster"
+}
+
+// WaitReady waits until the node has caught up. Errors: the context's,
+// ErrClosed, ErrHalted.
+func (n *Node) WaitReady(ctx context.Context) error {
+	select {
+	case <-n.ready:
+		return n.serving()
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.ctx.Done():
+		if err := n.serving(); err != nil {
+			return err
+		}
+		return ErrClosed
+	}
+}
+
+func (n *Node) setHindrance(why string) {
+	n.mu.Lock()
+	n.hindrance = why
+	n.mu.Unlock()
+}
+
+// Status describes the node and its cluster as this node knows them.
+func (n *Node) Status() Status {
+	s := Status{
+		NodeID:   n.id,
+		Role:     strings.ToLower(n.raft.State().String()),
+		Term:     n.raft.CurrentTerm(),
+		Applied:  n.state.AppliedRevision(),
+		LogLast:  n.raft.LastIndex(),
+		LogBytes: n.raftLog.Bytes(),
+		Fault:    n.faultOf(),
+		NotReady: n.notReady(),
+		Time:     n.config.Clock(),
+	}
+	s.Ready = s.NotReady == ""
+	if id := n.clusterID(); !id.IsZero() {
+		s.ClusterID = id.String()
+	}
+	durable, _ := n.state.Durable()
+	s.Durable = tuple.Revision(durable)
+	if n.serving() != nil {
+		return s // the log may be closed
+	}
+	if first, err := n.raftLog.FirstIndex(); err == nil {
+		s.LogFirst = first
+	}
+	s.Members, s.Leader = n.members()
+	return s
+}
+
+// members joins what Raft knows of the members with what they told.
+func (n *Node) members() (all []Member, leader Member) {
+	servers, err := n.servers()
+	if err != nil {
+		return nil, Member{}
+	}
+	told := map[string]command.Member{}
+	for _, m := range n.state.Members() {
+		told[m.ID] = m
+	}
+	_, leaderID := n.raft.LeaderWithID()
+	for _, s := range servers {
+		m := Member{
+			ID: string(s.ID), Address: string(s.Address), HTTPAddress: told[string(s.ID)].API,
+			Voter: s.Suffrage == 0, Leader: s.ID == leaderID,
+		}
+		if m.Leader {
+			leader = m
+		}
+		all = append(all, m)
+	}
+	return all, leader
+}
