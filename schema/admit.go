@@ -140,6 +140,17 @@ func (x *Admitter) Admit(t tuple.Tuple) *Refusal {
 	return x.context(t)
 }
 
+// AdmitKey says why the schema admits no tuple of this key, whatever its
+// condition and expiry; nil when it could.
+func (x *Admitter) AdmitKey(k tuple.Key) *Refusal {
+	t := tuple.Tuple{Key: k}
+	r, refusal := x.relation(t)
+	if refusal == nil {
+		_, refusal = x.shapes(t, r)
+	}
+	return refusal
+}
+
 // relation finds the relation that the tuple writes, and refuses an object or a
 // relation that nothing may write to.
 func (x *Admitter) relation(t tuple.Tuple) (*admittedRelation, *Refusal) {

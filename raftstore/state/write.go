@@ -110,7 +110,7 @@ func (o *operations) apply(i int, op command.Operation) error {
 	}
 	o.seen[t.Key] = i
 	if op.Op == command.Delete {
-		return o.delete(t)
+		return o.delete(i, t)
 	}
 	if o.st.admitter == nil {
 		o.fault(reject(command.CodeSchemaMissing, i, "write a schema first", "the store %q has no schema yet", o.st.name))
@@ -139,7 +139,7 @@ func (o *operations) write(i int, op command.Operation) error {
 			"the tuple %s exists already", t.Key))
 		return nil
 	}
-	if err := a.release(st, r); err != nil {
+	if _, err := a.release(st, r); err != nil {
 		return err
 	}
 	if !live || r != oldRow {
@@ -157,35 +157,47 @@ func (o *operations) write(i int, op command.Operation) error {
 }
 
 // delete removes the tuple with a key. That there is none is no fault: deleting
-// twice is deleting, and who needs to know adds a precondition.
-func (o *operations) delete(t tuple.Tuple) error {
-	r, ok := o.st.names.row(tuple.Tuple{Key: t.Key})
-	if !ok {
-		return nil
-	}
-	oldRow, old, err := o.a.rowAt(prefixTuple, o.st, r)
-	if err != nil {
-		return err
-	}
-	if old.present {
-		o.a.erase(o.st, oldRow, old)
-		if !oldRow.expiredAt(o.a.now) {
-			o.res.Deleted++
+// twice is deleting, and who needs to know adds a precondition. But a key that
+// the schema could never admit is one: a revocation that misspells its relation
+// must not pass for done.
+func (o *operations) delete(i int, t tuple.Tuple) error {
+	r, known := o.st.names.row(tuple.Tuple{Key: t.Key})
+	if known {
+		oldRow, old, err := o.a.rowAt(prefixTuple, o.st, r)
+		if err != nil {
+			return err
+		}
+		if old.present {
+			o.a.erase(o.st, oldRow, old)
+			if !oldRow.expiredAt(o.a.now) {
+				o.res.Deleted++
+			}
+		}
+		released, err := o.a.release(o.st, r)
+		if err != nil || released || old.present {
+			return err
 		}
 	}
-	return o.a.release(o.st, r)
+	if o.st.admitter != nil {
+		if refusal := o.st.admitter.AdmitKey(t.Key); refusal != nil {
+			o.fault(refused(refusal, i))
+		}
+	}
+	return nil
 }
 
-// release removes a quarantined tuple whose key is written or deleted.
-func (a *applier) release(st *store, r row) error {
+// release removes a quarantined tuple whose key is written or deleted, and says
+// whether there was one.
+func (a *applier) release(st *store, r row) (bool, error) {
 	if st.stats.Quarantined == 0 {
-		return nil
+		return false, nil
 	}
 	_, old, err := a.rowAt(prefixQuarantine, st, r)
-	if err == nil && old.present {
-		a.put(r.key(prefixQuarantine, st.id), old, cell{})
+	if err != nil || !old.present {
+		return false, err
 	}
-	return err
+	a.put(r.key(prefixQuarantine, st.id), old, cell{})
+	return true, nil
 }
 
 func (o *operations) fault(r *command.Rejection) {
