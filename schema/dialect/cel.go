@@ -139,3 +139,30 @@ func Inside(begin source.Place, text string, offset int) source.Place {
 	begin.Column = utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
 	return begin
 }
+
+// CELBranches says whether an expression may be decided without reading all of
+// it: it holds an operator or a macro that stops early.
+func CELBranches(text string) bool {
+	for _, word := range CELWords(text) {
+		if word.Field && word.Called && (word.Text == "all" || word.Text == "exists" || word.Text == "exists_one") {
+			return true
+		}
+	}
+	for i := 0; i < len(text); {
+		switch {
+		case strings.HasPrefix(text[i:], "//"):
+			stop := strings.IndexByte(text[i:], '\n')
+			if stop < 0 {
+				return false
+			}
+			i += stop
+		case text[i] == '"' || text[i] == '\'':
+			i += stringLength(text, i)
+		case text[i] == '?' || strings.HasPrefix(text[i:], "||") || strings.HasPrefix(text[i:], "&&"):
+			return true
+		default:
+			i++
+		}
+	}
+	return false
+}

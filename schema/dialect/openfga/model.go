@@ -91,6 +91,7 @@ type conditionDef struct {
 	comments []remark
 	params   []paramDef
 	body     name
+	quoted   bool // the body stood in a JSON string: places inside it are not known
 	order    int
 }
 

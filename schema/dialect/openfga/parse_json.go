@@ -210,7 +210,7 @@ func (j *jsonModel) relation(n *node) name {
 }
 
 func (j *jsonModel) condition(m member) {
-	c := &conditionDef{name: m.name, order: j.order}
+	c := &conditionDef{name: m.name, order: j.order, quoted: true}
 	j.order++
 	j.model.conditions = append(j.model.conditions, c)
 	if !j.object(m.value, "a condition", "name", "expression", "parameters", "metadata") {

@@ -139,17 +139,3 @@ func direct(r *relationDef) *ast.Direct {
 	}
 	return d
 }
-
-func (w *world) condition(c *conditionDef) *ast.Condition {
-	out := &ast.Condition{Notes: notes(true, c.comments), Name: ast.N(ConditionName(c.name.text)), Body: strings.TrimSpace(c.body.text)}
-	for _, p := range c.params {
-		out.Params = append(out.Params, ast.Param{Name: ast.N(p.name.text), Type: p.typ})
-	}
-	for _, word := range dialect.CELWords(c.body.text) {
-		if word.Text == "now" && word.Called && !word.Field {
-			w.report.Refuse("unknown_function", dialect.Inside(c.body.place, c.body.text, word.Offset), len(word.Text),
-				"the function now is not one of OpenFGA's conditions", "take the instant as a parameter")
-		}
-	}
-	return out
-}

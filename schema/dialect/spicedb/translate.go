@@ -204,12 +204,9 @@ func (w *world) caveat(c *caveat) *ast.Condition {
 		out.Params = append(out.Params, ast.Param{Name: ast.N(p.name.text), Type: p.typ})
 	}
 	for _, word := range dialect.CELWords(c.body.text) {
-		at := dialect.Inside(c.body.place, c.body.text, word.Offset)
-		switch {
-		case word.Text == "isSubtreeOf" && word.Called && word.Field:
-			w.report.Refuse("unknown_function", at, len(word.Text), "the function isSubtreeOf cannot be carried over", "compare the fields of the maps one by one")
-		case word.Text == "now" && word.Called && !word.Field:
-			w.report.Refuse("unknown_function", at, len(word.Text), "the function now is not one of SpiceDB's caveats", "take the instant as a parameter")
+		if word.Text == "now" && word.Called && !word.Field {
+			w.report.Refuse("unknown_function", dialect.Inside(c.body.place, c.body.text, word.Offset), len(word.Text),
+				"the function now is not one of SpiceDB's caveats", "take the instant as a parameter")
 		}
 	}
 	return out
