@@ -139,7 +139,7 @@ func (p *parser) block(start int, begins func(p *parser, i, lineStart int) bool,
 // stands in was not closed: in the first column, where no name is awaited.
 func (p *parser) leaves(i, start int) bool {
 	fits, ok := declarations[p.at(i).Value]
-	return ok && p.at(i).Type == nameToken && p.at(i).Pos.Column == 1 && fits(p.at(i+1)) && !p.awaitsName(i)
+	return ok && p.at(i).Type == nameToken && p.at(i).Pos.Column == 1 && fits(p.at(i+1), p.at(i+2)) && !p.awaitsName(i)
 }
 
 // awaitsName says whether the token before i cannot be followed by a new line of
@@ -150,7 +150,7 @@ func (p *parser) awaitsName(i int) bool {
 	}
 	switch p.at(i - 1).Value {
 	case "or", "and", "except", "(", "[", "|", "->", "#", ":", "=", ",", "every", "with",
-		"relation", "permission", "acts", "exclusive", "for", "on", "to", "type", "missing":
+		"relation", "permission", "acts", "exclusive":
 		return true
 	}
 	return false

@@ -138,7 +138,7 @@ func (s *scanner) token() {
 // bracket follows the head of a condition: condition NAME ( … ) { CEL }.
 func (s *scanner) bracket(c byte) {
 	switch {
-	case c == '(' && s.params == 0 && s.before(2, "condition") && s.recent[0].Type <= quotedToken:
+	case c == '(' && s.params == 0 && s.before(2, "condition") && s.recent[0].Type <= quotedToken && !isOperator(s.recent[0].Value):
 		s.params = 1
 	case c == '(' && s.params > 0:
 		s.params++

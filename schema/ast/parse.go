@@ -174,16 +174,16 @@ func (p *parser) header() {
 }
 
 // declarations by keyword, and whether what follows the keyword makes it one.
-var declarations = map[string]func(next lexer.Token) bool{
-	"import":    func(next lexer.Token) bool { return next.Type == stringToken },
-	"type":      isName,
-	"extend":    func(next lexer.Token) bool { return next.Value == "type" },
-	"singleton": func(next lexer.Token) bool { return next.Type == objectToken },
-	"condition": isName,
-	"sealed":    func(next lexer.Token) bool { return next.Type == objectToken },
-	"never":     isName,
-	"always":    isName,
-	"test":      func(next lexer.Token) bool { return next.Type == stringToken },
+var declarations = map[string]func(next, after lexer.Token) bool{
+	"import":    func(next, _ lexer.Token) bool { return next.Type == stringToken },
+	"type":      func(next, _ lexer.Token) bool { return isName(next) },
+	"extend":    func(next, _ lexer.Token) bool { return next.Value == "type" },
+	"singleton": func(next, _ lexer.Token) bool { return next.Type == objectToken },
+	"condition": func(next, after lexer.Token) bool { return isName(next) && after.Value == "(" },
+	"sealed":    func(next, _ lexer.Token) bool { return next.Type == objectToken },
+	"never":     func(next, after lexer.Token) bool { return isName(next) && after.Value == "#" },
+	"always":    func(next, after lexer.Token) bool { return isName(next) && after.Value == "#" },
+	"test":      func(next, _ lexer.Token) bool { return next.Type == stringToken },
 }
 
 var declarationWords = []string{"import", "type", "extend", "singleton", "condition", "sealed", "never", "always", "test"}
@@ -197,10 +197,11 @@ func (p *parser) begins(i, start int) bool {
 	if !ok && i > start+1 && p.at(i).Pos.Column == 1 && p.strays(i) {
 		return true
 	}
-	if !ok || p.at(i).Type != nameToken || i == start+1 && p.is(start, "type") || p.is(i-1, "extend") {
+	if !ok || p.at(i).Type != nameToken || p.is(i-1, "#") ||
+		i == start+1 && (p.is(start, "type") || p.is(start, "extend")) {
 		return false
 	}
-	return fits(p.at(i+1)) || p.at(i).Pos.Column == 1
+	return fits(p.at(i+1), p.at(i+2)) || p.at(i).Pos.Column == 1
 }
 
 // declarationEnd returns where the declaration that begins at start ends: at the
