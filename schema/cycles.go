@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pemba-authz/pemba/schema/source"
@@ -32,7 +33,8 @@ func (c *compiler) emptyCycles(byID map[tuple.RelationID]int) {
 	}
 	possible := c.possible(byID, next)
 	for _, part := range components(next) {
-		if len(part) == 1 && !contains(next[part[0]], part[0]) {
+		slices.Sort(part) // in the order of the source
+		if len(part) == 1 && !slices.Contains(next[part[0]], part[0]) {
 			continue
 		}
 		empty := true
@@ -45,11 +47,6 @@ func (c *compiler) emptyCycles(byID map[tuple.RelationID]int) {
 			continue
 		}
 		r := c.relations[part[0]]
-		for _, i := range part {
-			if c.relations[i].Place.Compare(r.Place) < 0 {
-				r = c.relations[i]
-			}
-		}
 		c.report(r.name.Place, r.name.Width, "empty_cycle",
 			fmt.Sprintf("%s can never hold: it is defined by nothing but itself (%s)", r.Name, strings.Join(names[:min(len(names), 10)], ", ")),
 			"", "add a relation, or write nobody")
@@ -163,15 +160,6 @@ func dependencies(e *Expr, excluded bool, edge func(id tuple.RelationID, exclude
 	for i, o := range e.Operands {
 		dependencies(o, excluded || e.Kind == Exclusion && i == 1, edge)
 	}
-}
-
-func contains(list []int, n int) bool {
-	for _, m := range list {
-		if m == n {
-			return true
-		}
-	}
-	return false
 }
 
 // components returns the strongly connected parts of a graph (Tarjan), with a

@@ -42,6 +42,7 @@ func (c *compiler) test(node *ast.Test) *Test {
 			}
 			if seen[given.Tuple.Key] {
 				c.report(s.Userset.Object.Place, s.Userset.Object.Width, "duplicate_tuple", fmt.Sprintf("%s is given twice", given.Tuple.Key), "", "")
+				continue
 			}
 			seen[given.Tuple.Key] = true
 			userset := tuple.Key{Object: given.Tuple.Object, Relation: given.Tuple.Relation}
