@@ -63,6 +63,21 @@ func (e *evaluation) run(key atomKey) (value, error) {
 	if err != nil || !pushed {
 		return r.value, err
 	}
+	return e.drain()
+}
+
+// expression returns the final value of a part of an atom's rewrite, once the
+// atom itself is final.
+func (e *evaluation) expression(x *schema.Expr, id int32) (value, error) {
+	r, pushed, err := e.start(x, id)
+	if err != nil || !pushed {
+		return r.value, err
+	}
+	return e.drain()
+}
+
+// drain walks until the stack is empty and returns what its lowest frame came to.
+func (e *evaluation) drain() (value, error) {
 	for {
 		r, done, err := e.advance(&e.frames[len(e.frames)-1])
 		if err != nil {
@@ -72,7 +87,7 @@ func (e *evaluation) run(key atomKey) (value, error) {
 			continue
 		}
 		if len(e.frames) == 0 {
-			return e.atoms[e.atomOf[key]].value, nil
+			return r.value, nil
 		}
 		e.fold(&e.frames[len(e.frames)-1], r)
 	}

@@ -18,6 +18,7 @@ type Reader struct {
 	forward  map[tuple.Ref]*adjacency   // object#relation to its subjects
 	backward map[tuple.Ref][]tuple.Edge // subject to each object#relation
 	named    map[tuple.TypeID][]tuple.Node
+	ends     []tuple.Ref // the keys of forward in the order of the tuples
 }
 
 type object struct {
@@ -29,7 +30,44 @@ type object struct {
 type adjacency struct {
 	subjects []tuple.Edge
 	usersets []tuple.Edge
-	at       map[tuple.Ref]int // into subjects
+	at       map[tuple.Ref]int // into subjects, once there are more than fewSubjects
+}
+
+// fewSubjects are found faster by looking at each than by a map.
+const fewSubjects = 8
+
+// find returns where a subject is, or -1.
+func (a *adjacency) find(subject tuple.Ref) int {
+	if a.at != nil {
+		if i, ok := a.at[subject]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range a.subjects {
+		if a.subjects[i].Ref == subject {
+			return i
+		}
+	}
+	return -1
+}
+
+// put adds an edge, or replaces the one of the same subject.
+func (a *adjacency) put(e tuple.Edge) {
+	if i := a.find(e.Ref); i >= 0 {
+		a.subjects[i] = e
+		return
+	}
+	if a.at != nil {
+		a.at[e.Ref] = len(a.subjects)
+	}
+	a.subjects = append(a.subjects, e)
+	if a.at == nil && len(a.subjects) > fewSubjects {
+		a.at = make(map[tuple.Ref]int, 2*len(a.subjects))
+		for i := range a.subjects {
+			a.at[a.subjects[i].Ref] = i
+		}
+	}
 }
 
 // New builds a reader. A tuple whose type, relation or condition the schema
@@ -38,9 +76,9 @@ type adjacency struct {
 func New(s *schema.Schema, tuples []tuple.Tuple) (*Reader, error) {
 	r := &Reader{
 		objects:  make([]object, 1),
-		nodes:    map[object]tuple.Node{},
-		forward:  map[tuple.Ref]*adjacency{},
-		backward: map[tuple.Ref][]tuple.Edge{},
+		nodes:    make(map[object]tuple.Node, len(tuples)),
+		forward:  make(map[tuple.Ref]*adjacency, len(tuples)),
+		backward: make(map[tuple.Ref][]tuple.Edge, len(tuples)),
 		named:    map[tuple.TypeID][]tuple.Node{},
 	}
 	for _, t := range tuples {
@@ -48,7 +86,8 @@ func New(s *schema.Schema, tuples []tuple.Tuple) (*Reader, error) {
 			return nil, fmt.Errorf("tuple %s: %w", t, err)
 		}
 	}
-	for end, a := range r.forward {
+	for _, end := range r.ends { // in the order of the tuples, so that every run is alike
+		a := r.forward[end]
 		for _, e := range a.subjects {
 			if e.Ref.Relation != 0 {
 				a.usersets = append(a.usersets, e)
@@ -96,15 +135,11 @@ func (r *Reader) add(s *schema.Schema, t tuple.Tuple) error {
 	e.Ref.Node = r.number(subjectType.ID, t.Subject.ID)
 	a := r.forward[end]
 	if a == nil {
-		a = &adjacency{at: map[tuple.Ref]int{}}
+		a = &adjacency{}
 		r.forward[end] = a
+		r.ends = append(r.ends, end)
 	}
-	if i, ok := a.at[e.Ref]; ok {
-		a.subjects[i] = e
-		return nil
-	}
-	a.at[e.Ref] = len(a.subjects)
-	a.subjects = append(a.subjects, e)
+	a.put(e)
 	return nil
 }
 
@@ -143,11 +178,10 @@ func (r *Reader) Edge(n tuple.Node, relation tuple.RelationID, subject tuple.Ref
 	if a == nil {
 		return tuple.Edge{}, false, nil
 	}
-	i, ok := a.at[subject]
-	if !ok {
-		return tuple.Edge{}, false, nil
+	if i := a.find(subject); i >= 0 {
+		return a.subjects[i], true, nil
 	}
-	return a.subjects[i], true, nil
+	return tuple.Edge{}, false, nil
 }
 
 // Subjects yields the direct subjects of object#relation in the order of the tuples.
