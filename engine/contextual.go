@@ -108,7 +108,7 @@ func (e *evaluation) count(end tuple.Ref) error {
 		if err != nil {
 			return err
 		}
-		if edge.ExpiredAt(e.now) {
+		if e.expired(&edge) {
 			continue
 		}
 		if n++; n > r.AtMost {

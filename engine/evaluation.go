@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/condition"
@@ -17,7 +19,7 @@ type evaluation struct {
 	ctx      context.Context
 	schema   *schema.Schema
 	graph    *overlay
-	now      int64
+	now      uint64 // nanoseconds, as expiries are kept
 	given    *condition.Request
 	coverage *Coverage
 
@@ -71,12 +73,15 @@ func begin(ctx context.Context, v View) (*evaluation, error) {
 	if v.Reader == nil {
 		return nil, errors.New("the view has no reader")
 	}
+	if v.Now.IsZero() {
+		return nil, errors.New("the view has no instant, so that nothing can be said of expiry")
+	}
 	e := &evaluation{
 		causes:   newCauses(),
 		ctx:      ctx,
 		schema:   v.Schema,
 		graph:    newOverlay(v.Reader),
-		now:      v.Now.UnixNano(),
+		now:      instant(v.Now),
 		coverage: v.Coverage,
 		given:    &condition.Request{Now: v.Now},
 		limit:    v.Limits.Nodes,
@@ -94,6 +99,23 @@ func begin(ctx context.Context, v View) (*evaluation, error) {
 		return nil, err
 	}
 	return e, ctx.Err()
+}
+
+// instant returns a time as expiries are kept; what is outside their range is
+// before or after all of them.
+func instant(t time.Time) uint64 {
+	switch year := t.UTC().Year(); {
+	case year < 1970:
+		return 0
+	case year > 2553:
+		return math.MaxUint64
+	}
+	return tuple.Nanoseconds(t)
+}
+
+// expired says whether an edge is gone at the view's instant.
+func (e *evaluation) expired(edge *tuple.Edge) bool {
+	return edge.Expires != 0 && edge.Expires <= e.now
 }
 
 // forget drops all that was found out, so that the memory of one question does
@@ -155,7 +177,7 @@ func (e *evaluation) evaluate(key conditionKey) value {
 // admitted says whether an edge of r counts: it has not expired, and the schema
 // still admits its shape. What only an older schema admitted is never honoured.
 func (e *evaluation) admitted(edge *tuple.Edge, r *schema.Relation, t tuple.TypeID, star bool) bool {
-	return !edge.ExpiredAt(e.now) && r.Admits(t, edge.Ref.Relation, star, edge.Condition, edge.Expires != 0)
+	return !e.expired(edge) && r.Admits(t, edge.Ref.Relation, star, edge.Condition, edge.Expires != 0)
 }
 
 // live appends the edges of node#r that count, of every kind but the wildcard.

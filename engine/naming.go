@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"time"
-
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -45,7 +43,7 @@ func (e *evaluation) tuple(n tuple.Node, r *schema.Relation, edge *tuple.Edge) (
 		t.Condition = tuple.Condition{Name: c.Name, Context: edge.Context}
 	}
 	if edge.Expires != 0 {
-		t.Expires = time.Unix(0, edge.Expires).UTC()
+		t.Expires = tuple.Instant(edge.Expires)
 	}
 	return t, nil
 }
