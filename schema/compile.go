@@ -35,6 +35,22 @@ func Compile(files []source.File, n Numbering) (*Module, error) {
 	c.read(files)
 	c.declare()
 	c.compileConditions()
+	m := c.resolve(NewNumbering())
+	if err := c.finish(); err != nil {
+		return nil, err
+	}
+	if err := prove(m).Sort().Errors(); err != nil {
+		return nil, err
+	}
+	m = c.resolve(n)
+	m.Warnings = append(c.found, lint(m)...).Sort()
+	return m, nil
+}
+
+// resolve makes a module of what is declared, with the numbers of n. It can be
+// called again: Compile first tries a schema with numbers of its own.
+func (c *compiler) resolve(n Numbering) *Module {
+	c.nodes = 0
 	c.number(n)
 	c.rewrites()
 	c.seal()
@@ -45,14 +61,7 @@ func Compile(files []source.File, n Numbering) (*Module, error) {
 	m.Admission = c.admission()
 	m.Claims = c.claims()
 	m.Tests = c.tests(m)
-	if err := c.finish(); err != nil {
-		return nil, err
-	}
-	if err := prove(m).Sort().Errors(); err != nil {
-		return nil, err
-	}
-	m.Warnings = append(c.found, lint(m)...).Sort()
-	return m, nil
+	return m
 }
 
 // compiler holds what is known of a schema while it is compiled.
@@ -144,16 +153,16 @@ func (c *compiler) typeList() []*Type {
 	return types
 }
 
-// number asks for the numbers of all names, in the order of the source. A schema
-// with errors is numbered apart, so that the caller's numbering gives none away.
+// number asks for the numbers of all names, in the order of the source, and
+// forgets what was resolved with others.
 func (c *compiler) number(n Numbering) {
-	if c.found.Errors() != nil {
-		n = NewNumbering()
-	}
 	for _, t := range c.typeOrder {
 		t.ID = n.TypeID(t.Name)
+		t.Type.Acts = nil
 		for _, name := range t.nameOrder {
-			t.names[name].ID = n.RelationID(t.Name, name)
+			r := t.names[name]
+			r.ID = n.RelationID(t.Name, name)
+			r.Rewrite, r.Shapes, r.AtMost, r.Sealed = &Expr{Place: r.node.Place}, nil, 0, nil
 		}
 	}
 	for _, condition := range c.conditionList {

@@ -102,6 +102,9 @@ func TestCompileTheExampleOfTheLanguage(t *testing.T) {
 	if len(acts) != 1 || acts[0].Owner != s.Type("user_key").Relation("owner").ID || len(acts[0].Permissions) != 3 {
 		t.Errorf("acts: %+v", acts)
 	}
+	if got, want := s.Type("workspace").ID, tuple.TypeID(3); got != want {
+		t.Errorf("workspace has the number %d, want %d", got, want)
+	}
 	if len(m.Tests) != 2 || len(m.Tests[0].Given) != 4 || len(m.Tests[1].Assertions) != 3 || len(m.Claims) != 4 {
 		t.Errorf("%d tests, %d claims", len(m.Tests), len(m.Claims))
 	}
@@ -268,11 +271,14 @@ func TestNamesAskForNumbersInTheOrderOfTheSource(t *testing.T) {
 
 func TestAFaultySchemaAsksForNoNumbers(t *testing.T) {
 	asked := &recorder{Numbering: schema.NewNumbering()}
-	if _, err := schema.Compile([]source.File{{Name: "test.pemba", Text: "pemba 1\ntype user\ntype user"}}, asked); err == nil {
-		t.Fatal("it compiles")
-	}
-	if len(asked.names) > 0 {
-		t.Errorf("asked for %v", asked.names)
+	for _, fault := range []string{"type user", "type a { relation x: [b] }", "type a { relation x: [user] permission y = x->z }",
+		"always user#a holds user#b", "type a { relation x, y: [user] } never a#x holds a#y"} {
+		if _, err := schema.Compile([]source.File{{Name: "test.pemba", Text: "pemba 1\ntype user\n" + fault}}, asked); err == nil {
+			t.Fatal("it compiles")
+		}
+		if len(asked.names) > 0 {
+			t.Errorf("%s: asked for %v", fault, asked.names)
+		}
 	}
 }
 

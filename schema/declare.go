@@ -74,7 +74,7 @@ func (c *compiler) declareRelations(t *typeSymbol, node *ast.Relation) {
 			return
 		}
 		r := &relationSymbol{node: node, name: name, typ: t, Relation: &Relation{Type: t.Type, Name: name.Text, Doc: node.Doc(),
-			Deprecated: node.Deprecated, Permission: node.Permission, Place: name.Place, Rewrite: &Expr{Place: node.Place}}}
+			Deprecated: node.Deprecated, Permission: node.Permission, Place: name.Place}}
 		t.names[name.Text] = r
 		t.nameOrder = append(t.nameOrder, name.Text)
 		t.Relations = append(t.Relations, r.Relation)
