@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/pemba-authz/pemba/schema/condition"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -73,6 +74,10 @@ type ConditionError struct {
 
 // Error names the condition.
 func (e *ConditionError) Error() string {
+	var named *condition.EvalError
+	if errors.As(e.Err, &named) {
+		return e.Err.Error()
+	}
 	return fmt.Sprintf("condition %s: %v", e.Condition, e.Err)
 }
 

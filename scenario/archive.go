@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rogpeppe/go-internal/txtar"
-
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/source"
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -70,19 +68,19 @@ func Load(folder fs.FS) ([]*Scenario, error) {
 
 // Parse reads one scenario file.
 func Parse(name string, text []byte) (*Scenario, error) {
-	archive := txtar.Parse(text)
-	s := &Scenario{Name: strings.TrimSuffix(path.Base(name), ".txtar"), Comment: strings.TrimSpace(string(archive.Comment))}
+	archive := parseArchive(string(text))
+	s := &Scenario{Name: strings.TrimSuffix(path.Base(name), ".txtar"), Comment: strings.TrimSpace(archive.comment)}
 	var faults []error
-	for _, f := range archive.Files {
+	for _, f := range archive.files {
 		var err error
 		switch {
-		case strings.HasSuffix(f.Name, ".pemba"):
-			s.Files = append(s.Files, source.File{Name: f.Name, Text: string(f.Data)})
-		case f.Name == "tuples.txt":
+		case strings.HasSuffix(f.name, ".pemba"):
+			s.Files = append(s.Files, source.File{Name: f.name, Text: f.text})
+		case f.name == "tuples.txt":
 			s.Tuples, err = lines(f, tuple.Parse)
-		case f.Name == "refused.txt":
+		case f.name == "refused.txt":
 			s.Refused, err = lines(f, parseRefusal)
-		case f.Name == "errors.txt":
+		case f.name == "errors.txt":
 			var expected []Line[string]
 			expected, err = lines(f, func(text string) (string, error) { return text, nil })
 			for _, line := range expected {
@@ -90,7 +88,7 @@ func Parse(name string, text []byte) (*Scenario, error) {
 			}
 			slices.Sort(s.Errors)
 		default:
-			err = fmt.Errorf("%s: a scenario has no file of this name", f.Name)
+			err = fmt.Errorf("%s: a scenario has no file of this name", f.name)
 		}
 		if err != nil {
 			faults = append(faults, err)
@@ -124,17 +122,17 @@ func parseRefusal(text string) (Refusal, error) {
 }
 
 // lines reads a .txt file line by line and reports all lines that are wrong.
-func lines[T any](f txtar.File, read func(string) (T, error)) ([]Line[T], error) {
+func lines[T any](f file, read func(string) (T, error)) ([]Line[T], error) {
 	var list []Line[T]
 	var faults []error
 	number := 0
-	for text := range strings.Lines(string(f.Data)) {
+	for text := range strings.Lines(f.text) {
 		number++
 		text = strings.TrimSpace(text)
 		if text == "" || strings.HasPrefix(text, "//") {
 			continue
 		}
-		place := source.Place{File: f.Name, Line: number, Column: 1}
+		place := source.Place{File: f.name, Line: number, Column: 1}
 		v, err := read(text)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", place, err))

@@ -38,7 +38,7 @@ func (r *runner) assertion(a *schema.Assertion) error {
 			}
 		}
 	}
-	results, err := r.world.Check(r.ctx, questions, at, a.Context)
+	results, err := r.ask(questions, at, a.Context)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Place, err)
 	}
@@ -56,6 +56,15 @@ func (r *runner) assertion(a *schema.Assertion) error {
 		}
 	}
 	return nil
+}
+
+// ask asks the world, and holds it to as many answers as questions.
+func (r *runner) ask(questions []engine.Question, at time.Time, given tuple.Context) ([]engine.Result, error) {
+	results, err := r.world.Check(r.ctx, questions, at, given)
+	if err == nil && len(results) != len(questions) {
+		err = fmt.Errorf("%d questions have %d answers", len(questions), len(results))
+	}
+	return results, err
 }
 
 func (r *runner) judge(a *schema.Assertion, q engine.Question, result engine.Result, at time.Time) {
@@ -106,7 +115,7 @@ func (r *runner) nobodyElse(a *schema.Assertion, object tuple.Object, name strin
 			questions = append(questions, engine.Question{Object: object, Permission: name, Subject: candidate})
 		}
 	}
-	results, err := r.world.Check(r.ctx, questions, at, a.Context)
+	results, err := r.ask(questions, at, a.Context)
 	if err != nil {
 		return err
 	}
@@ -121,7 +130,7 @@ func (r *runner) nobodyElse(a *schema.Assertion, object tuple.Object, name strin
 		q := questions[i]
 		text := q.Subject.String()
 		if q.Subject.ID == stranger {
-			text = "every other " + q.Subject.Type
+			text = "any other " + q.Subject.Type
 		}
 		if got != "allowed" {
 			text += " (" + got + ")"

@@ -87,11 +87,11 @@ func (r *Report) add(t *Test) {
 
 // String returns the check as the language writes an assertion of it.
 func (c *Check) String() string {
-	subject := c.Subject
-	if subject == "" {
-		subject = "…"
+	subject := c.Assertion + " " + c.Subject
+	if c.Subject == "" {
+		subject = "nobody else"
 	}
-	text := fmt.Sprintf("%s %s to %s on %s", c.Assertion, subject, c.Permission, c.Object)
+	text := fmt.Sprintf("%s to %s on %s", subject, c.Permission, c.Object)
 	if c.Context != "" {
 		text += " with " + c.Context
 	}
