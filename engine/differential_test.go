@@ -114,7 +114,7 @@ func compareWorld(t *testing.T, seed uint64) int {
 			return 0
 		}
 	}
-	return len(questions) + compareLookups(t, seed, w, r) + compareExpand(t, seed, w, r)
+	return len(questions) + compareLookups(t, seed, w, r) + compareExpand(t, seed, w, r) + compareExplain(t, seed, w, r, questions)
 }
 
 var tally = map[string]int{}

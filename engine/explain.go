@@ -55,7 +55,8 @@ type way struct {
 	of    *schema.Relation
 	key   atomKey // what it leads to
 	ends  bool    // it leads to the subject itself: there is no key
-	lacks string  // why the tuple does not count at all
+	lacks string  // why this way is denied whatever it leads to
+	gone  bool    // the tuple is as good as not there
 }
 
 // value is what a way is worth.

@@ -72,9 +72,9 @@ func (x *explainer) edgeWay(n tuple.Node, r *schema.Relation, edge tuple.Edge) (
 	switch {
 	case err != nil:
 	case x.e.expired(&edge):
-		w.lacks = "it has expired"
+		w.lacks, w.gone = "it has expired", true
 	case !x.e.admitted(&edge, r, t, star):
-		w.lacks = "the schema does not admit it any more"
+		w.lacks, w.gone = "the schema does not admit it any more", true
 	}
 	return w, err
 }
@@ -202,7 +202,7 @@ func (x *explainer) suffices(id int32, r *schema.Relation, expr *schema.Expr) (b
 	}
 	every := expr.Kind == schema.Every
 	for _, w := range ways {
-		if every && w.lacks != "" && w.edge != nil && x.e.expired(w.edge) {
+		if every && w.gone {
 			continue
 		}
 		enough, err := x.wayHolds(id, w)
