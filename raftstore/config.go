@@ -73,7 +73,7 @@ type Config struct {
 	SnapshotInterval time.Duration
 
 	// TrailingBytes is how much of the log stays behind a snapshot, for followers
-	// that lag. 0 is 1 GiB.
+	// that lag. 0 is 1 GiB; negative: TrailingEntries alone.
 	TrailingBytes int64
 
 	// TrailingEntries is how many entries stay behind a snapshot at least, whatever
@@ -89,6 +89,8 @@ type Config struct {
 
 	// Logger receives what operators should know. nil discards.
 	Logger *slog.Logger
+
+	boot string // the system's boot; "": as the system says. Tests set it.
 }
 
 // Defaults of Config.

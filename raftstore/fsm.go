@@ -76,17 +76,18 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 	return &localSnapshot{state: f.state, index: index}, nil
 }
 
-// Restore replaces the state by a snapshot that the leader sent.
+// Restore replaces the state by a snapshot that the leader sent, unless the state
+// holds all of it already: it would only go back for a while.
 func (f *fsm) Restore(source io.ReadCloser) error {
 	if f.halted.Load() {
 		return ErrHalted
 	}
-	stream, err := streamOf(f.state)
-	if err != nil {
-		return err
-	}
-	if err := stream.Import(source); err != nil {
-		return fmt.Errorf("install the leader's snapshot: %w", err)
+	if applied, _ := f.state.Applied(); applied < f.snapshots.incomingIndex() {
+		if err := f.state.Import(source); err != nil {
+			return fmt.Errorf("install the leader's snapshot: %w", err)
+		}
+	} else if err := f.state.Persist(); err != nil {
+		return f.halt(fmt.Errorf("make the state durable: %w", err))
 	}
 	if err := f.snapshots.installed(f.state); err != nil {
 		return f.halt(fmt.Errorf("record the leader's snapshot: %w", err))

@@ -165,11 +165,7 @@ func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 
 func (s *snapshots) export(spool *os.File) (int64, error) {
 	out := bufio.NewWriterSize(spool, 1<<20)
-	stream, err := streamOf(s.state)
-	if err != nil {
-		return 0, err
-	}
-	if err := stream.Export(s.ctx, out); err != nil {
+	if err := s.state.Export(s.ctx, out); err != nil {
 		return 0, err
 	}
 	if err := out.Flush(); err != nil {
@@ -194,6 +190,16 @@ type exported struct {
 func (e *exported) Close() error {
 	e.release()
 	return removeSpool(e.spool)
+}
+
+// incomingIndex returns the index of the snapshot that was received; 0 for none.
+func (s *snapshots) incomingIndex() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.incoming == nil {
+		return 0
+	}
+	return s.incoming.record.Index
 }
 
 // installed puts the snapshot that the leader sent in force: the state holds it by now.
@@ -298,16 +304,3 @@ func (s *snapshotSink) Cancel() error {
 func newSpool(dir string) (*os.File, error) { return os.CreateTemp(dir, spoolPattern) }
 
 func removeSpool(f *os.File) error { return errors.Join(f.Close(), os.Remove(f.Name())) }
-
-// stateStream is the state's stream of itself.
-type stateStream interface {
-	Export(context.Context, io.Writer) error
-	Import(io.Reader) error
-}
-
-func streamOf(s *state.State) (stateStream, error) {
-	if stream, ok := any(s).(stateStream); ok {
-		return stream, nil
-	}
-	return nil, errors.New("this build cannot stream its state")
-}

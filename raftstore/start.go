@@ -82,7 +82,7 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	n.log = n.log.With("node", n.id)
-	n.state, err = state.Open(state.Options{Dir: filepath.Join(n.config.Dir, stateDir), Logger: n.log})
+	n.state, err = state.Open(state.Options{Dir: filepath.Join(n.config.Dir, stateDir), Logger: n.log, Boot: n.config.boot})
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type Options struct {
 	Path string // the file; created when it is missing
 
 	// TrailingBytes is how many bytes of entries stay when a prefix is deleted: the
-	// deletion stops where less would stay. 0 deletes what is asked for.
+	// deletion stops where less would stay. 0 or less deletes what is asked for.
 	TrailingBytes int64
 
 	// StallTimeout is how long StoreLogs may take before Stalled is called. 0 never.

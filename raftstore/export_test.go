@@ -1,0 +1,18 @@
+package raftstore
+
+// WithBoot makes a node believe that the system was started anew when the name
+// of the boot changes, as after a loss of power.
+func (c Config) WithBoot(name string) Config {
+	c.boot = name
+	return c
+}
+
+// Isolate cuts a node off from Raft's messages of the other members, or lets it
+// back in. Forwarded requests still pass.
+func (n *Node) Isolate(on bool) { n.port.mute(on) }
+
+// Fail makes a node meet a local fault.
+func (n *Node) Fail(err error) { n.fsm.halt(err) }
+
+// Snapshot takes a snapshot now.
+func (n *Node) Snapshot() error { return n.raft.Snapshot().Error() }
