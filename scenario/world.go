@@ -24,17 +24,32 @@ func OpenMemory(m *schema.Module, tuples []tuple.Tuple, limits engine.Limits, co
 type memoryWorld struct{ view engine.View }
 
 func (w memoryWorld) Check(ctx context.Context, questions []engine.Question, at time.Time, given tuple.Context) ([]engine.Result, error) {
-	view := w.view
-	view.Now = at
-	var err error
-	if view.Context, err = condition.NewRequest([]byte(given), at); err != nil {
+	view, err := w.at(at, given)
+	if err != nil {
 		return nil, err
 	}
 	return engine.CheckAll(ctx, view, questions)
 }
 
-func (w memoryWorld) Explain(context.Context, engine.Question, time.Time, tuple.Context) string {
-	return ""
+func (w memoryWorld) Explain(ctx context.Context, question engine.Question, at time.Time, given tuple.Context) string {
+	view, err := w.at(at, given)
+	if err != nil {
+		return err.Error()
+	}
+	view.Coverage = nil // what explains a failure exercises nothing
+	explanation, err := engine.Explain(ctx, view, question)
+	if err != nil {
+		return err.Error()
+	}
+	return explanation.String()
+}
+
+func (w memoryWorld) at(at time.Time, given tuple.Context) (engine.View, error) {
+	view := w.view
+	view.Now = at
+	var err error
+	view.Context, err = condition.NewRequest([]byte(given), at)
+	return view, err
 }
 
 func (w memoryWorld) Close() error { return nil }
