@@ -2,14 +2,23 @@ package dialect
 
 import "fmt"
 
-// Near suggests the name that is closest to one that is unknown; "" when none is.
-func Near(text string, names []string) string {
-	best, distance := "", max(len(text)/3, 1)+1
-	if len(text) > 64 || len(names) > 10_000 {
+// Bounds on the search for near misses.
+const (
+	maxSuggestions = 100 // errors after which there are none
+	maxCandidates  = 1000
+	maxNear        = 64 // bytes of a name
+)
+
+func near(text string, names func(yield func(string) bool)) string {
+	if len(text) > maxNear {
 		return ""
 	}
-	for _, n := range names {
-		if len(n) > 64 || len(n)-len(text) >= distance || len(text)-len(n) >= distance {
+	best, distance, seen := "", max(len(text)/3, 1)+1, 0
+	for n := range names {
+		if seen++; seen > maxCandidates {
+			break
+		}
+		if len(n) > maxNear || len(n)-len(text) >= distance || len(text)-len(n) >= distance {
 			continue
 		}
 		if d := editDistance(text, n); d < distance {

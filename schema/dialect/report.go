@@ -14,6 +14,7 @@ type Reporter struct {
 	lines  map[string][]string
 	report source.Diagnostics
 	count  map[source.Severity]int
+	spent  int
 }
 
 // NewReporter returns a reporter over the files of one import.
@@ -86,6 +87,30 @@ func (r *Reporter) Expected(at source.Place, width int, found, expected string) 
 // Note reports a warning: something that was carried over differently.
 func (r *Reporter) Note(code string, at source.Place, width int, message, suggestion string) {
 	r.add(source.Warning, code, at, width, message, "", suggestion)
+}
+
+// maxSteps bounds the work that references between names may cause; models that
+// people write take some thousands of steps.
+const maxSteps = 5_000_000
+
+// Spend counts steps of work and says whether there may be more; past the bound
+// the import is refused, once.
+func (r *Reporter) Spend(steps int, at source.Place) bool {
+	before := r.spent
+	r.spent += steps
+	if before <= maxSteps && r.spent > maxSteps {
+		r.Refuse("too_large", source.Place{File: at.File, Line: 1, Column: 1}, 1, "the schema is too large to be checked", "")
+	}
+	return r.spent <= maxSteps
+}
+
+// Suggest returns the name among those given that is closest to an unknown one,
+// as a suggestion. It gives up where so much is wrong that it would take long.
+func (r *Reporter) Suggest(text string, names func(yield func(string) bool)) string {
+	if r.count[source.Error] >= maxSuggestions {
+		return ""
+	}
+	return near(text, names)
 }
 
 // Failed says whether an error was reported.

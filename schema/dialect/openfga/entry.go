@@ -1,14 +1,6 @@
 package openfga
 
-import (
-	"fmt"
-
-	"github.com/pemba-authz/pemba/schema/source"
-)
-
-// maxEntrySteps bounds the search for entries; models that people write take
-// some thousands of steps.
-const maxEntrySteps = 5_000_000
+import "fmt"
 
 // checkEntries refuses relations that no subject could ever have: those for
 // which every way through the model leads back to themselves. A difference needs
@@ -24,8 +16,8 @@ func (w *world) checkEntries() {
 	steps := 0
 	var entry func(at key, e *rewrite) bool
 	entry = func(at key, e *rewrite) bool {
-		steps++
 		known := func(typ, relation string) bool {
+			steps++
 			k := key{typ, relation}
 			if !has[k] {
 				readers[k] = append(readers[k], at)
@@ -72,12 +64,12 @@ func (w *world) checkEntries() {
 		}
 	}
 	for len(work) > 0 {
-		if steps > maxEntrySteps {
-			w.report.Refuse("too_large", source.Place{File: w.order[0].def.name.place.File, Line: 1, Column: 1}, 1, "the model is too large to be checked", "")
-			return
-		}
 		k := work[len(work)-1]
 		work = work[:len(work)-1]
+		if !w.report.Spend(steps, w.order[0].def.name.place) {
+			return
+		}
+		steps = 0
 		if !has[k] && entry(k, w.relation(k.typ, k.relation).rewrite) {
 			has[k] = true
 			work = append(work, readers[k]...)

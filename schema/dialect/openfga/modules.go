@@ -48,21 +48,25 @@ func readManifest(f source.File, report *dialect.Reporter) (manifest, bool) {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
 		switch {
-		case key.Value == "schema" && value.Kind == yaml.ScalarNode:
+		case key.Value == "schema" && value.Kind == yaml.ScalarNode && value.ShortTag() == "!!str":
 			m.schema = name{value.Value, nodePlace(f, value)}
 		case key.Value == "contents" && value.Kind == yaml.SequenceNode:
 			for _, item := range value.Content {
+				if item.Kind != yaml.ScalarNode || item.ShortTag() != "!!str" {
+					report.Refuse("bad_manifest", nodePlace(f, item), 1, "contents lists the names of files", "")
+					continue
+				}
 				m.contents = append(m.contents, name{item.Value, nodePlace(f, item)})
 			}
 		default:
-			report.Refuse("bad_manifest", nodePlace(f, key), len(key.Value), fmt.Sprintf("%q is no part of a manifest, or has the wrong form", clip(key.Value)),
+			report.Refuse("bad_manifest", nodePlace(f, key), len(key.Value), fmt.Sprintf("%q is no part of a manifest, or its value has the wrong form", clip(key.Value)),
 				"a manifest has schema (a string) and contents (a list of files)")
 		}
 	}
-	if m.schema.text == "" {
+	if m.schema.text == "" && !report.Failed() {
 		report.Refuse("bad_manifest", at, 1, "the manifest does not say its schema's version", "schema: '1.2'")
 	}
-	if len(m.contents) == 0 {
+	if len(m.contents) == 0 && !report.Failed() {
 		report.Refuse("bad_manifest", at, 1, "the manifest lists no files", "contents: and a list of .fga files")
 	}
 	return m, !report.Failed()

@@ -16,9 +16,12 @@ type parser struct {
 	model   *model
 	typ     *typeDef // the type whose relations follow; nil outside
 	inBody  bool     // its word relations was read
+	opened  token    // that word
 	order   int
 	pending []remark // comments that wait for their declaration
 	depth   int
+
+	extended map[string]source.Place // types that this file extends
 }
 
 // fault is what unwinds a parser to the end of the statement: it has been reported.
@@ -28,7 +31,7 @@ func (fault) Error() string { return "reported" }
 
 // parseDSL reads a model, or a module, from the DSL.
 func parseDSL(f source.File, report *dialect.Reporter) *model {
-	p := &parser{tokens: scan(f, report), report: report, model: &model{}}
+	p := &parser{tokens: scan(f, report), report: report, model: &model{}, extended: map[string]source.Place{}}
 	if p.header() != nil {
 		return p.model
 	}
@@ -37,6 +40,7 @@ func parseDSL(f source.File, report *dialect.Reporter) *model {
 			p.skipLine()
 		}
 	}
+	p.closeBody()
 	p.flush()
 	return p.model
 }
@@ -161,7 +165,7 @@ func (p *parser) statement() error {
 	case t.text == "condition":
 		return p.condition()
 	case t.text == "relations" && p.typ != nil && !p.inBody:
-		p.take()
+		p.opened = p.take()
 		p.inBody = true
 		return p.endLine()
 	case t.text == "define" && p.inBody:
@@ -176,9 +180,17 @@ func (p *parser) statement() error {
 	return p.fail(t, "type, extend type or condition")
 }
 
+// closeBody ends the relations of a type, which has some where it has the word.
+func (p *parser) closeBody() {
+	if p.inBody && len(p.typ.relations) == 0 && !p.report.Failed() {
+		p.report.Expected(p.opened.place, p.opened.width(), "relations without any define", "define and a relation below it")
+	}
+	p.typ, p.inBody = nil, false
+}
+
 // typeLine reads "type name" or "extend type name".
 func (p *parser) typeLine() error {
-	p.inBody = false
+	p.closeBody()
 	t := &typeDef{order: p.order, comments: p.comments()}
 	p.order++
 	first := p.take()
@@ -197,6 +209,11 @@ func (p *parser) typeLine() error {
 		return err
 	}
 	t.name = n
+	if first, twice := p.extended[n.text]; t.extend && twice {
+		p.report.Refuse("duplicate", n.place, len(n.text), "the type "+clip(n.text)+" is extended twice in this file", "join the two: the first is at "+first.String())
+	} else if t.extend {
+		p.extended[n.text] = n.place
+	}
 	p.typ = t
 	p.model.types = append(p.model.types, t)
 	return p.endWith(&t.comments)

@@ -1,10 +1,15 @@
 package openfga
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/pemba-authz/pemba/schema/condition"
+)
 
 // condition reads "condition name(param: type, …) { expression }".
 func (p *parser) condition() error {
-	p.typ, p.inBody = nil, false
+	p.closeBody()
 	c := &conditionDef{order: p.order, comments: p.comments()}
 	p.order++
 	p.at++
@@ -22,6 +27,10 @@ func (p *parser) condition() error {
 		param, err := p.param()
 		if err != nil {
 			return p.skipCondition(err)
+		}
+		if len(c.params) == condition.MaxParams {
+			p.report.Refuse("too_many", param.name.place, len(param.name.text), fmt.Sprintf("a condition has at most %d parameters", condition.MaxParams), "")
+			return p.skipCondition(fault{})
 		}
 		if slices.ContainsFunc(c.params, func(other paramDef) bool { return other.name.text == param.name.text }) {
 			p.report.Refuse("duplicate_parameter", param.name.place, len(param.name.text),

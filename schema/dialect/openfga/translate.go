@@ -111,9 +111,14 @@ func (w *world) expr(r *relationDef, e *rewrite) ast.Expr {
 	case fromTupleset:
 		return &ast.Arrow{Relation: ast.N(RelationName(e.tupleset.text)), Target: ast.N(RelationName(e.relation.text))}
 	}
-	operands := make([]ast.Expr, len(e.operands))
-	for i, o := range e.operands {
-		operands[i] = w.expr(r, o)
+	var operands []ast.Expr
+	direct := false
+	for _, o := range e.operands {
+		if o.operator == this && direct && e.operator != difference {
+			continue // the same set once more: JSON can say so
+		}
+		direct = direct || o.operator == this
+		operands = append(operands, w.expr(r, o))
 	}
 	switch e.operator {
 	case union:

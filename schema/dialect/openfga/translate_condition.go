@@ -14,9 +14,12 @@ var foreignFunctions = []string{"now", "isSubtreeOf"}
 
 func (w *world) condition(c *conditionDef) *ast.Condition {
 	out := &ast.Condition{Notes: notes(true, c.comments), Name: ast.N(ConditionName(c.name.text)), Body: strings.TrimSpace(c.body.text)}
-	used := map[string]bool{}
+	names := make([]string, len(c.params))
+	for i, p := range c.params {
+		out.Params = append(out.Params, ast.Param{Name: ast.N(p.name.text), Type: p.typ})
+		names[i] = p.name.text
+	}
 	for _, word := range dialect.CELWords(c.body.text) {
-		used[word.Text] = used[word.Text] || !word.Field
 		if word.Called && slices.Contains(foreignFunctions, word.Text) {
 			at := c.body.place
 			if !c.quoted {
@@ -25,14 +28,8 @@ func (w *world) condition(c *conditionDef) *ast.Condition {
 			w.report.Refuse("unknown_function", at, len(word.Text), fmt.Sprintf("the function %s is not one of OpenFGA's conditions", word.Text), "")
 		}
 	}
-	names := make([]string, len(c.params))
-	unused := false
-	for i, p := range c.params {
-		out.Params = append(out.Params, ast.Param{Name: ast.N(p.name.text), Type: p.typ})
-		names[i] = p.name.text
-		unused = unused || !used[p.name.text]
-	}
-	if unused || len(names) > 1 && dialect.CELBranches(c.body.text) {
+	program := w.report.CompileCondition(c.name.text, c.name.place, out.Params, c.body.text, c.body.place, c.quoted)
+	if program != nil && (len(program.Unused()) > 0 || len(names) > 1 && dialect.CELBranches(c.body.text)) {
 		out.Body = needAll(names, out.Body)
 		w.noteAll(c)
 	}

@@ -56,7 +56,7 @@ func (w *world) checkDirect(t *worldType, r *relationDef) {
 		case other == nil:
 			w.refuse("unknown_type", d.typ, fmt.Sprintf("the type %s is not defined", clip(d.typ.text)), w.near(d.typ.text))
 		case d.relation.text != "" && other.relations[d.relation.text] == nil:
-			w.refuse("unknown_relation", d.relation, fmt.Sprintf("type %s has no relation %s", d.typ.text, clip(d.relation.text)), other.near(d.relation.text))
+			w.refuse("unknown_relation", d.relation, fmt.Sprintf("type %s has no relation %s", d.typ.text, clip(d.relation.text)), w.nearRelation(other, d.relation.text))
 		}
 		if d.condition.text != "" && w.conditions[d.condition.text] == nil {
 			w.refuse("unknown_condition", d.condition, fmt.Sprintf("the condition %s is not defined", clip(d.condition.text)), "")
@@ -80,7 +80,7 @@ func (w *world) checkRewrite(t *worldType, r *relationDef, e *rewrite) {
 	case computed:
 		switch {
 		case t.relations[e.relation.text] == nil:
-			w.refuse("unknown_relation", e.relation, fmt.Sprintf("type %s has no relation %s", t.def.name.text, clip(e.relation.text)), t.near(e.relation.text))
+			w.refuse("unknown_relation", e.relation, fmt.Sprintf("type %s has no relation %s", t.def.name.text, clip(e.relation.text)), w.nearRelation(t, e.relation.text))
 		case e.relation.text == r.name.text:
 			w.refuse("self_reference", e.relation, fmt.Sprintf("the relation %s is defined by itself", r.name.text), "")
 		}
@@ -97,7 +97,7 @@ func (w *world) checkRewrite(t *worldType, r *relationDef, e *rewrite) {
 func (w *world) checkArrow(t *worldType, e *rewrite) {
 	tupleset := t.relations[e.tupleset.text]
 	if tupleset == nil {
-		w.refuse("unknown_relation", e.tupleset, fmt.Sprintf("type %s has no relation %s", t.def.name.text, clip(e.tupleset.text)), t.near(e.tupleset.text))
+		w.refuse("unknown_relation", e.tupleset, fmt.Sprintf("type %s has no relation %s", t.def.name.text, clip(e.tupleset.text)), w.nearRelation(t, e.tupleset.text))
 		return
 	}
 	if tupleset.rewrite == nil {
@@ -109,6 +109,9 @@ func (w *world) checkArrow(t *worldType, e *rewrite) {
 		return
 	}
 	found := false
+	if !w.report.Spend(len(tupleset.direct), e.tupleset.place) {
+		return
+	}
 	for _, d := range tupleset.direct {
 		if d.wildcard || d.relation.text != "" {
 			w.refuse("indirect_tupleset", e.tupleset, fmt.Sprintf("%s stands behind from, but it takes %s, which is no object", e.tupleset.text, d),

@@ -94,20 +94,24 @@ func (w *world) relation(typ, relation string) *relationDef {
 
 // near suggests the type whose name is closest to one that is unknown.
 func (w *world) near(text string) string {
-	names := make([]string, 0, len(w.order))
-	for _, t := range w.order {
-		names = append(names, t.def.name.text)
-	}
-	return dialect.Near(text, names)
+	return w.report.Suggest(text, func(yield func(string) bool) {
+		for _, t := range w.order {
+			if !yield(t.def.name.text) {
+				return
+			}
+		}
+	})
 }
 
 // nearRelation does so for a relation of a type.
-func (t *worldType) near(text string) string {
-	names := make([]string, 0, len(t.order))
-	for _, r := range t.order {
-		names = append(names, r.name.text)
-	}
-	return dialect.Near(text, names)
+func (w *world) nearRelation(t *worldType, text string) string {
+	return w.report.Suggest(text, func(yield func(string) bool) {
+		for _, r := range t.order {
+			if !yield(r.name.text) {
+				return
+			}
+		}
+	})
 }
 
 // uses says whether a rewrite reads the tuples of the relation itself.

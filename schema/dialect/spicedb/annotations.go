@@ -47,6 +47,9 @@ func (s *typeSearch) member(t *worldType, m *member) {
 		return
 	}
 	s.seen[m] = true
+	if !s.world.report.Spend(1+len(m.types), m.name.place) {
+		return
+	}
 	for _, a := range m.types {
 		other := s.world.definitions[a.typ.text]
 		if a.relation.text != "" {
@@ -68,7 +71,11 @@ func (s *typeSearch) expression(t *worldType, e *expression) {
 	case reference:
 		s.member(t, t.members[e.relation.text])
 	case walk, walkAll:
-		for _, a := range t.members[e.relation.text].types {
+		types := t.members[e.relation.text].types
+		if !s.world.report.Spend(len(types), e.relation.place) {
+			return
+		}
+		for _, a := range types {
 			other := s.world.definitions[a.typ.text]
 			s.member(other, other.members[e.target.text])
 		}

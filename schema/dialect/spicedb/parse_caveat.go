@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/pemba-authz/pemba/schema/condition"
 )
 
 // caveat reads "caveat name(param type, …) { expression }".
@@ -25,6 +27,10 @@ func (p *parser) caveat() error {
 		d, err := p.param()
 		if err != nil {
 			return err
+		}
+		if len(c.params) == condition.MaxParams {
+			p.report.Refuse("too_many", d.name.place, len(d.name.text), fmt.Sprintf("a caveat has at most %d parameters here", condition.MaxParams), "")
+			return fault{}
 		}
 		if slices.ContainsFunc(c.params, func(other param) bool { return other.name.text == d.name.text }) {
 			p.report.Refuse("duplicate", d.name.place, len(d.name.text), fmt.Sprintf("the parameter %s of caveat %s is defined twice", d.name.text, c.name.text), "remove one of them")

@@ -156,6 +156,9 @@ func (w *world) expr(t *worldType, e *expression) ast.Expr {
 func (w *world) walk(t *worldType, e *expression) ast.Expr {
 	var lacking []*worldType
 	types := t.members[e.relation.text].types
+	if !w.report.Spend(len(types), e.relation.place) {
+		return &ast.Nobody{} // refused
+	}
 	for _, a := range types {
 		if other := w.definitions[a.typ.text]; other.members[e.target.text] == nil {
 			lacking = append(lacking, other)
@@ -209,5 +212,6 @@ func (w *world) caveat(c *caveat) *ast.Condition {
 				"the function now is not one of SpiceDB's caveats", "take the instant as a parameter")
 		}
 	}
+	w.report.CompileCondition(c.name.text, c.name.place, out.Params, c.body.text, c.body.place, false)
 	return out
 }

@@ -52,20 +52,26 @@ func (w *world) checkName(n name, rule *regexp.Regexp) {
 	}
 }
 
+// near suggests the definition whose name is closest to one that is unknown.
 func (w *world) near(text string) string {
-	names := make([]string, 0, len(w.order))
-	for _, t := range w.order {
-		names = append(names, t.def.name.text)
-	}
-	return dialect.Near(text, names)
+	return w.report.Suggest(text, func(yield func(string) bool) {
+		for _, t := range w.order {
+			if !yield(t.def.name.text) {
+				return
+			}
+		}
+	})
 }
 
-func (t *worldType) near(text string) string {
-	names := make([]string, 0, len(t.order))
-	for _, m := range t.order {
-		names = append(names, m.name.text)
-	}
-	return dialect.Near(text, names)
+// nearMember does so for a relation or permission of a definition.
+func (w *world) nearMember(t *worldType, text string) string {
+	return w.report.Suggest(text, func(yield func(string) bool) {
+		for _, m := range t.order {
+			if !yield(m.name.text) {
+				return
+			}
+		}
+	})
 }
 
 // checkRelation checks the types of a relation's subjects.
@@ -81,7 +87,7 @@ func (w *world) checkRelation(t *worldType, m *member) {
 		case other == nil:
 			w.refuse("unknown_type", a.typ, fmt.Sprintf("the definition %s is not there", clip(a.typ.text)), w.near(a.typ.text))
 		case a.relation.text != "" && other.members[a.relation.text] == nil:
-			w.refuse("unknown_relation", a.relation, fmt.Sprintf("the definition %s has no relation or permission %s", a.typ.text, clip(a.relation.text)), other.near(a.relation.text))
+			w.refuse("unknown_relation", a.relation, fmt.Sprintf("the definition %s has no relation or permission %s", a.typ.text, clip(a.relation.text)), w.nearMember(other, a.relation.text))
 		}
 		if a.caveat.text != "" && w.caveats[a.caveat.text] == nil {
 			suggestion := ""
@@ -99,7 +105,7 @@ func (w *world) checkExpression(t *worldType, m *member, e *expression) {
 		left := t.members[e.relation.text]
 		switch {
 		case left == nil:
-			w.refuse("unknown_relation", e.relation, fmt.Sprintf("the definition %s has no relation or permission %s", t.def.name.text, clip(e.relation.text)), t.near(e.relation.text))
+			w.refuse("unknown_relation", e.relation, fmt.Sprintf("the definition %s has no relation or permission %s", t.def.name.text, clip(e.relation.text)), w.nearMember(t, e.relation.text))
 		case e.operator != reference && left.kind == permission:
 			w.refuse("permission_walked", e.relation, fmt.Sprintf("%s is a permission, and only a relation can be walked by an arrow", e.relation.text), "walk the relation that it is computed from")
 		}
