@@ -131,13 +131,9 @@ func (a *applier) commit(term uint64) error {
 	for _, st := range ids {
 		st.publishedMark = st.mark()
 	}
-	h, floor := &s.head, s.head.floor
+	h := &s.head
 	h.revision, h.term, h.time, h.floor, h.feature = a.index, term, a.now, s.floor, s.feature
 	s.wake()
-	if s.floor > floor {
-		s.discard()
-		s.soil()
-	}
 	return nil
 }
 

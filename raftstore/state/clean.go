@@ -64,10 +64,7 @@ func (s *State) clean(limit int) (int, error) {
 		return 0, nil
 	}
 	g, head := s.gen, s.head.revision
-	to := min(s.head.floor, tuple.Revision(s.durable.Index))
-	for pinned := range s.pins {
-		to = min(to, pinned)
-	}
+	to := s.removable()
 	var gone, there []*store
 	for _, st := range s.head.all {
 		switch {
@@ -145,10 +142,20 @@ func (c *cleaning) records(g *generation) {
 
 // digests collects a store's digest records before the full one that the floor needs.
 func (c *cleaning) digests(id storeID) error {
-	prefix := keySpace(prefixStats, id)
-	it := c.txn.NewIterator(badger.IteratorOptions{Reverse: true, Prefix: prefix})
+	kept, err := keptDigest(c.txn, id, c.to)
+	if err == nil && kept != nil {
+		prefix := keySpace(prefixStats, id)
+		c.add(prefix, prefix, kept)
+	}
+	return err
+}
+
+// keptDigest returns the key of the oldest digest record of a store that a
+// revision needs: the last full one; nil where there is none.
+func keptDigest(txn *badger.Txn, id storeID, at tuple.Revision) ([]byte, error) {
+	it := txn.NewIterator(badger.IteratorOptions{Reverse: true, Prefix: keySpace(prefixStats, id)})
 	defer it.Close()
-	for it.Seek(revisionKey(prefixStats, id, c.to)); it.Valid(); it.Next() {
+	for it.Seek(revisionKey(prefixStats, id, at)); it.Valid(); it.Next() {
 		full := false
 		err := it.Item().Value(func(v []byte) error {
 			f := fields{b: v}
@@ -156,15 +163,11 @@ func (c *cleaning) digests(id storeID) error {
 			full = f.uint() == 0
 			return f.err
 		})
-		if err != nil {
-			return err
-		}
-		if full {
-			c.add(prefix, prefix, it.Item().KeyCopy(nil))
-			return nil
+		if full || err != nil {
+			return it.Item().KeyCopy(nil), err
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // store collects all that is left of a deleted store, but its record.

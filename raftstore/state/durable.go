@@ -19,6 +19,9 @@ import (
 type durable struct {
 	Index uint64 `json:"index"` // everything up to this entry is on disk
 	Term  uint64 `json:"term"`
+	// Floor is the history floor at Index. Nothing that it needs may be removed,
+	// even if the floor has moved since: a replay begins with this one.
+	Floor tuple.Revision `json:"floor"`
 	// Boot is the system's boot in which this was written. As long as it runs,
 	// nothing that was committed is lost, not even by kill -9.
 	Boot string `json:"boot"`
@@ -90,7 +93,7 @@ func (s *State) Persist() error {
 	}
 	g := s.gen
 	g.refs++
-	d := durable{Index: uint64(s.head.revision), Term: s.head.term, Boot: s.options.Boot, Suspect: s.suspect}
+	d := durable{Index: uint64(s.head.revision), Term: s.head.term, Floor: s.head.floor, Boot: s.options.Boot, Suspect: s.suspect}
 	s.mu.Unlock()
 	err := g.persist(d)
 	s.mu.Lock()
@@ -116,18 +119,20 @@ func (g *generation) persist(d durable) error {
 	return d.write(g.dir)
 }
 
-// discard tells Badger which old versions may go: those that no revision from
-// the floor on, no open view and no replay needs. The caller holds mu.
-func (s *State) discard() {
-	to := s.head.floor
+// removable returns the revision below which nothing is needed: not by the
+// history that can be read, not by a replay after a loss of power, not by an open
+// view. The caller holds mu.
+func (s *State) removable() tuple.Revision {
+	to := s.durable.Floor
 	for pinned := range s.pins {
 		to = min(to, pinned)
 	}
-	if s.durable.Index == 0 {
-		return
-	}
-	to = min(to, tuple.Revision(s.durable.Index-1))
-	if to > s.discarded {
+	return to
+}
+
+// discard tells Badger which old versions may go. The caller holds mu.
+func (s *State) discard() {
+	if to := s.removable(); to > s.discarded {
 		s.discarded = to
 		s.gen.db.SetDiscardTs(uint64(to))
 	}

@@ -78,7 +78,7 @@ func (s *State) receive(dir string, r io.Reader) (l *loaded, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.persist(durable{Index: head.index, Term: head.term, Boot: s.options.Boot}); err != nil {
+	if err := g.persist(durable{Index: head.index, Term: head.term, Floor: head.floor, Boot: s.options.Boot}); err != nil {
 		return nil, err
 	}
 	l = &loaded{gen: g}

@@ -125,33 +125,35 @@ const (
 	frameRemoved
 )
 
-// frames writes every version that a revision from the floor on can see. Badger's
-// own way to stream would drop what lies under a removal.
+// frames writes every version that a revision from the floor on can see, and no
+// other: two nodes at one revision and floor write the same. Badger's own way to
+// stream would drop what lies under a removal.
 func (p *Snapshot) frames(out *streamWriter) error {
 	txn := p.gen.db.NewTransactionAt(p.Index, false)
 	defer txn.Discard()
-	kept := logKey(lastRecord(txn, p.Floor), 0)
-	gone, err := removedStores(txn, p.Floor)
+	needed, err := newNeed(txn, p.Floor)
 	if err != nil {
 		return err
 	}
 	it := txn.NewIterator(badger.IteratorOptions{AllVersions: true})
 	defer it.Close()
 	var last []byte
-	below := false // the newest version at or below the floor has been seen
+	skip := false // what follows of this key is not needed
 	for it.Rewind(); it.Valid() && out.err == nil; it.Next() {
 		item := it.Item()
 		key := item.Key()
 		if !bytes.Equal(key, last) {
-			last, below = append(last[:0], key...), false
+			last = append(last[:0], key...)
+			if skip, err = needed.skips(key); err != nil {
+				return err
+			}
 		}
-		if below || key[0] == prefixLog && bytes.Compare(key, kept) < 0 || ofStore(key, gone) {
+		if skip {
 			continue
 		}
 		removed := item.IsDeletedOrExpired()
-		if item.Version() <= uint64(p.Floor) {
-			below = true
-			if removed {
+		if item.Version() <= uint64(p.Floor) { // the newest one that the floor sees
+			if skip = true; removed {
 				continue
 			}
 		}
@@ -164,6 +166,43 @@ func (p *Snapshot) frames(out *streamWriter) error {
 		}
 	}
 	return out.err
+}
+
+// need says which keys no revision from a floor on needs, whether or not the
+// cleaner has come to them.
+type need struct {
+	txn    *badger.Txn
+	floor  tuple.Revision
+	record []byte           // the first entry's record that is needed
+	gone   map[storeID]bool // stores deleted at or before the floor
+	digest storeID          // whose digest record is in from
+	from   []byte           // the first digest record of that store that is needed
+}
+
+func newNeed(txn *badger.Txn, floor tuple.Revision) (*need, error) {
+	gone, err := removedStores(txn, floor)
+	return &need{txn: txn, floor: floor, record: logKey(lastRecord(txn, floor), 0), gone: gone}, err
+}
+
+func (n *need) skips(key []byte) (bool, error) {
+	switch {
+	case key[0] == prefixLog:
+		return bytes.Compare(key, n.record) < 0, nil
+	case key[0] == prefixMember, key[0] == prefixStore, len(key) < 5:
+		return false, nil
+	}
+	id := storeID(binary.BigEndian.Uint32(key[1:]))
+	if n.gone[id] || key[0] != prefixStats {
+		return n.gone[id], nil
+	}
+	if n.digest != id {
+		from, err := keptDigest(n.txn, id, n.floor)
+		if err != nil {
+			return false, err
+		}
+		n.digest, n.from = id, from
+	}
+	return bytes.Compare(key, n.from) < 0, nil
 }
 
 // removedStores returns the stores that no revision from the floor on can see.
@@ -184,16 +223,6 @@ func removedStores(txn *badger.Txn, floor tuple.Revision) (map[storeID]bool, err
 		}
 	}
 	return gone, nil
-}
-
-// ofStore says whether a key is a removed store's; the store's record, which
-// keeps its number from being given again, is not.
-func ofStore(key []byte, removed map[storeID]bool) bool {
-	switch key[0] {
-	case prefixTuple, prefixQuarantine, prefixExpiry, prefixSchema, prefixName, prefixStats:
-		return len(removed) > 0 && len(key) >= 5 && removed[storeID(binary.BigEndian.Uint32(key[1:]))]
-	}
-	return false
 }
 
 // streamWriter writes until the first error or the context's end.

@@ -29,6 +29,7 @@ type document {
 // cluster feeds a State with entries, as Raft would.
 type cluster struct {
 	t     *testing.T
+	dir   string
 	s     *state.State
 	index uint64
 	time  int64
@@ -47,7 +48,8 @@ func open(t *testing.T, o state.Options) *state.State {
 
 func start(t *testing.T) *cluster {
 	t.Helper()
-	return &cluster{t: t, s: open(t, state.Options{Dir: t.TempDir()}), time: 1_700_000_000_000_000_000}
+	dir := t.TempDir()
+	return &cluster{t: t, dir: dir, s: open(t, state.Options{Dir: dir}), time: 1_700_000_000_000_000_000}
 }
 
 // apply applies one entry that holds the commands.

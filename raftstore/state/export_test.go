@@ -1,0 +1,42 @@
+package state
+
+import (
+	"math"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// Compact makes Badger merge its tables, dropping what it may. What is in memory
+// only stays: close and open first.
+func (s *State) Compact() error { return s.gen.db.Flatten(1) }
+
+// Clean removes all that the cleaner may remove, and says how many keys.
+func (s *State) Clean() (int, error) {
+	total := 0
+	for {
+		n, err := s.clean(cleanStep)
+		total += n
+		if n == 0 || err != nil {
+			return total, err
+		}
+	}
+}
+
+// Versions counts the versions of keys that Badger still has.
+func (s *State) Versions() (n int) {
+	txn := s.gen.db.NewTransactionAt(math.MaxUint64, false)
+	defer txn.Discard()
+	it := txn.NewIterator(badger.IteratorOptions{AllVersions: true})
+	defer it.Close()
+	for it.Rewind(); it.Valid(); it.Next() {
+		n++
+	}
+	return n
+}
+
+// Pins says how many revisions are pinned.
+func (s *State) Pins() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.pins)
+}
