@@ -3,6 +3,7 @@ package state_test
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/schema"
@@ -133,7 +134,7 @@ func (m *model) command(rev tuple.Revision, c command.Command) command.Result {
 }
 
 func expired(t tuple.Tuple, now int64) bool {
-	return !t.Expires.IsZero() && t.Expires.UnixNano() <= now
+	return !t.Expires.IsZero() && !t.Expires.After(time.Unix(0, now))
 }
 
 func (s *modelStore) write(m *model, rev tuple.Revision, w *command.Write, res *command.Result) command.Code {
@@ -210,8 +211,14 @@ func (s *modelStore) operation(now int64, x *schema.Admitter, o command.Operatio
 		if live {
 			res.Deleted++
 		}
+		_, quarantined := s.quarantine[k]
 		delete(s.live, k)
 		delete(s.quarantine, k)
+		if x != nil && !there && !quarantined {
+			if r := x.AdmitKey(k); r != nil {
+				return command.Code(r.Code)
+			}
+		}
 		return ""
 	}
 	if x == nil {

@@ -392,9 +392,9 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 	}
 	same := func(k tuple.Key, e tuple.Edge) {
 		tu, ok := want.live[k]
-		expires := int64(0)
+		expires := uint64(0)
 		if !tu.Expires.IsZero() {
-			expires = tu.Expires.UnixNano()
+			expires = tuple.Nanoseconds(tu.Expires)
 		}
 		if !ok || e.Condition != n.ConditionID(tu.Condition.Name) || e.Context != tu.Condition.Context || e.Expires != expires {
 			t.Fatalf("%s: %s is %+v, want %+v", what, k, e, tu)
