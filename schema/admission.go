@@ -21,8 +21,8 @@ type AdmissionType struct {
 // AdmissionRelation is one relation or permission.
 type AdmissionRelation struct {
 	Name       string           `json:"name"`
-	Permission bool             `json:"permission,omitempty"`
-	AtMost     int              `json:"at_most,omitempty"`
+	Permission bool             `json:"permission,omitzero"`
+	AtMost     int              `json:"at_most,omitzero"`
 	Shapes     []AdmissionShape `json:"shapes,omitempty"`
 	Sealed     []string         `json:"sealed,omitempty"` // object ids whose userset the schema fixes
 }
@@ -31,9 +31,9 @@ type AdmissionRelation struct {
 type AdmissionShape struct {
 	Type      string `json:"type"`
 	Relation  string `json:"relation,omitempty"`
-	Wildcard  bool   `json:"wildcard,omitempty"`
+	Wildcard  bool   `json:"wildcard,omitzero"`
 	Condition string `json:"condition,omitempty"`
-	Expiry    Expiry `json:"expiry,omitempty"`
+	Expiry    Expiry `json:"expiry,omitzero"`
 }
 
 // AdmissionCondition is a condition with the types of its parameters, which the
