@@ -68,6 +68,9 @@ func (e *evaluation) decide(key atomKey) (value, error) {
 			return never, err
 		}
 	}
+	if e.asked != key.subject {
+		e.asked, e.reached, e.begun, e.nextClimb = key.subject, nil, e.steps, firstClimb
+	}
 	e.most = len(e.atoms) + e.limit
 	return e.solve(key)
 }

@@ -45,6 +45,8 @@ func (e *evaluation) direct(id int32) (result, bool, error) {
 
 // usersets appends the usersets of a relation that may hold the subject.
 func (e *evaluation) usersets(key atomKey, r *schema.Relation) error {
+	start, met := len(e.pending), 0
+	probed := 8 // how many are read before it is asked whether probing is shorter
 	for edge, err := range e.graph.Usersets(key.node, r.ID) {
 		if err != nil {
 			return err
@@ -52,16 +54,55 @@ func (e *evaluation) usersets(key atomKey, r *schema.Relation) error {
 		if err := e.pace(); err != nil {
 			return err
 		}
-		target := e.schema.Relation(edge.Ref.Relation)
-		if target == nil || !e.admitted(&edge, r, target.Type.ID, false) {
-			continue
+		if err := e.climb(); err != nil {
+			return err
 		}
-		if g := e.guard(&edge); g != never {
-			child := atomKey{edge.Ref.Node, edge.Ref.Relation, key.subject}
-			e.pending = append(e.pending, pending{child, g.lowerWhy})
+		if met++; e.reached != nil && met > probed {
+			done, err := e.probeUsersets(key, r, start, met)
+			if done || err != nil {
+				return err
+			}
+			probed = 2 * met
 		}
+		e.userset(key, r, &edge)
 	}
 	return nil
+}
+
+// userset appends what one userset leads to, if the tuple counts.
+func (e *evaluation) userset(key atomKey, r *schema.Relation, edge *tuple.Edge) {
+	target := e.schema.Relation(edge.Ref.Relation)
+	if target == nil || !e.admitted(edge, r, target.Type.ID, false) {
+		return
+	}
+	child := atomKey{edge.Ref.Node, edge.Ref.Relation, key.subject}
+	if e.reached != nil && !e.reached.has(child) {
+		return
+	}
+	if g := e.guard(edge); g != never {
+		e.pending = append(e.pending, pending{child, g.lowerWhy})
+	}
+}
+
+// probeUsersets asks for the usersets that the subject may be in instead of
+// reading all that the relation has. It says no where they are not known, are
+// more than were read already, or may be any.
+func (e *evaluation) probeUsersets(key atomKey, r *schema.Relation, start, read int) (done bool, err error) {
+	candidates, ok := e.reached.usersets(key.subject, r)
+	if !ok || len(candidates) > read {
+		return false, nil
+	}
+	e.pending = e.pending[:start]
+	for _, ref := range candidates {
+		edge, ok, err := e.graph.Edge(key.node, r.ID, ref)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			e.userset(key, r, &edge)
+		}
+	}
+	return true, nil
 }
 
 // probe adds to acc what the tuple node#r@ref says, if there is one.

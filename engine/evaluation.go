@@ -37,11 +37,14 @@ type evaluation struct {
 	results map[conditionKey]value
 	fixed   map[schema.FixedSubject]tuple.Node
 
-	limit   int // most atoms of one question
-	most    int // most atoms in all, now
-	settled int32
-	steps   uint
-	reached *reach // what the subject may be in, where that is known: the walk enters nothing else
+	limit     int // most atoms of one question
+	most      int // most atoms in all, now
+	settled   int32
+	steps     uint
+	asked     int32  // the subject of the question
+	begun     uint   // the step at which that subject was first asked about
+	nextClimb uint   // how many steps after that the way upwards is tried next
+	reached   *reach // what the subject may be in, where that is known: the walk enters nothing else
 }
 
 // atomKey is what has one value per request: is the subject in node#relation?
@@ -125,6 +128,7 @@ func (e *evaluation) forget() {
 	e.atoms, e.atomOf = nil, map[atomKey]int32{}
 	e.open, e.frames, e.pending, e.edges, e.reached = nil, nil, nil, nil, nil
 	e.coverage.forget()
+	e.asked = -1
 	e.resetEquations()
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math"
 
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/condition"
@@ -25,7 +26,7 @@ func Explain(ctx context.Context, v View, q Question) (*Explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.most = e.limit
+	e.most, e.nextClimb = e.limit, math.MaxUint // an explanation shows also what a shorter way would leave out
 	x := explainer{e: e, left: maxSteps, shown: map[atomKey]bool{}}
 	root, err := x.atom(key)
 	if err != nil {

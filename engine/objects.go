@@ -74,7 +74,7 @@ func (e *evaluation) objects(q ObjectsQuestion, after string, yield func(FoundOb
 	if err != nil {
 		return err
 	}
-	e.reached = r
+	e.asked, e.reached = subject, r
 	for _, c := range list {
 		answer := Answer{Outcome: Allowed}
 		if !c.certain {
@@ -158,11 +158,9 @@ func (e *evaluation) objectCandidates(r *reach, t *schema.Type, relation *schema
 			}
 		}
 	} else {
-		for _, key := range r.order {
-			if key.relation == relation.ID && key.subject == subject {
-				if err := add(key.node, r.atoms[key]); err != nil {
-					return nil, err
-				}
+		for _, ref := range r.by[everywhere{subject, relation.ID}] {
+			if err := add(ref.Node, r.atoms[atomKey{ref.Node, relation.ID, subject}]); err != nil {
+				return nil, err
 			}
 		}
 	}

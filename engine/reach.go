@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -12,8 +14,8 @@ import (
 type reach struct {
 	e       *evaluation
 	readers *schema.Readers
-	atoms   map[atomKey]bool // whether it is certain that the subject is in
-	order   []atomKey        // in the order of discovery
+	atoms   map[atomKey]bool           // whether it is certain that the subject is in
+	by      map[everywhere][]tuple.Ref // the atoms of a subject and relation
 	all     map[everywhere]bool
 	actors  map[int32][]actor // by owner
 	queue   []atomKey
@@ -39,6 +41,7 @@ func (e *evaluation) reachOf(subject int32, budget int) (*reach, error) {
 		e:       e,
 		readers: e.schema.Readers(),
 		atoms:   map[atomKey]bool{},
+		by:      map[everywhere][]tuple.Ref{},
 		all:     map[everywhere]bool{},
 		actors:  map[int32][]actor{},
 		budget:  budget,
@@ -59,6 +62,25 @@ func (e *evaluation) reachOf(subject int32, budget int) (*reach, error) {
 	return r, nil
 }
 
+// firstClimb is how many steps a check takes downwards from the object before
+// it walks upwards from its subject as well. It never changes an answer; tests
+// set it to nothing.
+var firstClimb uint = 24
+
+// climb walks upwards from the subject of the question when the walk downwards
+// has become long. It spends a few times what was spent downwards, and where
+// that is not enough tries again when several times as much was: so it costs no
+// more than a constant factor, however large either side is.
+func (e *evaluation) climb() (err error) {
+	spent := e.steps - e.begun
+	if e.reached != nil || spent < e.nextClimb {
+		return nil
+	}
+	e.reached, err = e.reachOf(e.asked, 64+4*int(spent))
+	e.nextClimb = 4 * (e.steps - e.begun)
+	return err
+}
+
 // has says whether an atom may be anything but denied.
 func (r *reach) has(key atomKey) bool {
 	if _, ok := r.actors[key.subject]; !ok {
@@ -70,6 +92,29 @@ func (r *reach) has(key atomKey) bool {
 	return r.all[everywhere{key.subject, key.relation}]
 }
 
+// usersets returns the usersets that tuples of a relation may name and that the
+// subject may be in; false when those cannot be listed.
+func (r *reach) usersets(subject int32, of *schema.Relation) ([]tuple.Ref, bool) {
+	if _, ok := r.actors[subject]; !ok {
+		return nil, false
+	}
+	var list []tuple.Ref
+	for i := range of.Shapes {
+		relation := of.Shapes[i].Relation
+		if relation == 0 {
+			continue
+		}
+		if r.all[everywhere{subject, relation}] {
+			return nil, false
+		}
+		if seen := slices.ContainsFunc(of.Shapes[:i], func(s schema.Shape) bool { return s.Relation == relation }); seen {
+			continue
+		}
+		list = append(list, r.by[everywhere{subject, relation}]...)
+	}
+	return list, true
+}
+
 // add notes an atom, or that it is certain after all.
 func (r *reach) add(key atomKey, certain bool) {
 	was, known := r.atoms[key]
@@ -77,7 +122,8 @@ func (r *reach) add(key atomKey, certain bool) {
 		return
 	}
 	if !known {
-		r.order = append(r.order, key)
+		of := everywhere{key.subject, key.relation}
+		r.by[of] = append(r.by[of], tuple.Ref{Node: key.node, Relation: key.relation})
 	}
 	r.budget--
 	r.atoms[key] = certain
@@ -97,10 +143,8 @@ func (r *reach) everywhere(at everywhere) {
 		for _, reading := range r.readers.Of(at.relation) {
 			work = append(work, everywhere{at.subject, reading.Relation})
 		}
-		for _, of := range r.e.schema.Relations { // relations whose tuples may name this userset
-			if of != nil && mentionsUserset(of, at.relation) {
-				work = append(work, everywhere{at.subject, of.ID})
-			}
+		for _, relation := range r.readers.Naming(at.relation) {
+			work = append(work, everywhere{at.subject, relation})
 		}
 		for _, a := range r.actors[at.subject] {
 			if a.acts.Permissions[at.relation] {
@@ -108,15 +152,6 @@ func (r *reach) everywhere(at everywhere) {
 			}
 		}
 	}
-}
-
-func mentionsUserset(r *schema.Relation, userset tuple.RelationID) bool {
-	for i := range r.Shapes {
-		if r.Shapes[i].Relation == userset {
-			return true
-		}
-	}
-	return false
 }
 
 // begin finds what a subject, and those whom it acts for, are in by themselves.

@@ -43,10 +43,6 @@ func StreamSubjects(ctx context.Context, v View, q SubjectsQuestion, after strin
 	}
 }
 
-// reachEffort is how much a lookup of subjects spends on walking up from one
-// subject before it goes down from the object without that help.
-const reachEffort = 4096
-
 // memoWeight is how many atoms a lookup of subjects keeps: one subject's serve
 // no other.
 const memoWeight = 1 << 16
@@ -116,9 +112,6 @@ func (e *evaluation) standing(c candidate, n tuple.Node, relation tuple.Relation
 	}
 	subject, err := e.subjectNumber(c.ref)
 	if err != nil {
-		return Answer{}, err
-	}
-	if e.reached, err = e.reachOf(subject, reachEffort); err != nil {
 		return Answer{}, err
 	}
 	v, err := e.decide(atomKey{n, relation, subject})

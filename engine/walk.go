@@ -107,6 +107,9 @@ func (e *evaluation) request(key atomKey, reader int32) (r result, pushed bool, 
 	if err := e.pace(); err != nil {
 		return result{}, false, err
 	}
+	if err := e.climb(); err != nil {
+		return result{}, false, err
+	}
 	if e.reached != nil && !e.reached.has(key) {
 		return result{value: never}, false, nil
 	}

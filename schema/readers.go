@@ -11,6 +11,7 @@ type Readers struct {
 	direct map[tuple.RelationID]Reading
 	self   map[tuple.TypeID][]Reading
 	sealed []Reading
+	naming map[tuple.RelationID][]tuple.RelationID
 	guess  map[tuple.RelationID]int // the breadth of relations
 }
 
@@ -37,6 +38,9 @@ func (r *Readers) Direct(relation tuple.RelationID) (Reading, bool) {
 	return d, ok
 }
 
+// Naming returns the relations whose tuples may name usersets of a relation.
+func (r *Readers) Naming(userset tuple.RelationID) []tuple.RelationID { return r.naming[userset] }
+
 // Self returns what an object of a type may have on itself.
 func (r *Readers) Self(t tuple.TypeID) []Reading { return r.self[t] }
 
@@ -50,11 +54,17 @@ func (s *Schema) Readers() *Readers {
 			of:     map[tuple.RelationID][]Reading{},
 			direct: map[tuple.RelationID]Reading{},
 			self:   map[tuple.TypeID][]Reading{},
+			naming: map[tuple.RelationID][]tuple.RelationID{},
 			guess:  map[tuple.RelationID]int{},
 		}
 		for _, r := range s.Relations {
 			if r == nil {
 				continue
+			}
+			for _, shape := range r.Shapes {
+				if shape.Relation != 0 {
+					s.readers.naming[shape.Relation] = append(s.readers.naming[shape.Relation], r.ID)
+				}
 			}
 			s.readers.seal(r)
 			if r.Rewrite != nil {
