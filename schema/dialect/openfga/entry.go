@@ -9,7 +9,8 @@ import "fmt"
 // It is a least fixpoint: a relation has an entry once its rewrite has, given
 // those that already have. Every round either finds one more or ends it; the
 // work list visits a relation again only when one that it refers to was found.
-func (w *world) checkEntries() {
+// Those on cycles have been refused already.
+func (w *world) checkEntries(cyclic map[*relationDef]bool) {
 	type key struct{ typ, relation string }
 	has := map[key]bool{}
 	readers := map[key][]key{}
@@ -78,7 +79,7 @@ func (w *world) checkEntries() {
 	}
 	for _, t := range w.order {
 		for _, r := range t.order {
-			if !has[key{t.def.name.text, r.name.text}] {
+			if !has[key{t.def.name.text, r.name.text}] && !cyclic[r] {
 				w.refuse("no_entry", r.name, fmt.Sprintf("no subject can ever have %s on %s: every way leads back to it", r.name.text, t.def.name.text),
 					"let it take tuples of a type, or refer to a relation that does")
 			}

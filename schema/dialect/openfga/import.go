@@ -25,10 +25,10 @@ func Import(files []source.File) dialect.Result {
 		return report.Result(nil)
 	}
 	models, modular := read(files, report)
-	if report.Failed() {
+	if models == nil {
 		return report.Result(nil)
 	}
-	w := newWorld(models, report)
+	w := newWorld(models, report) // also where a line did not parse: all faults at once
 	w.validate()
 	if report.Failed() {
 		return report.Result(nil)
@@ -37,6 +37,7 @@ func Import(files []source.File) dialect.Result {
 }
 
 // read parses the files; modular says that they are the modules of a manifest.
+// It returns none where what is missing would make everything else look wrong.
 func read(files []source.File, report *dialect.Reporter) (models []*model, modular bool) {
 	root := files[0]
 	if isManifest(root) {
@@ -52,9 +53,12 @@ func read(files []source.File, report *dialect.Reporter) (models []*model, modul
 	} else {
 		m = parseDSL(root, report)
 	}
+	if m == nil {
+		return nil, false
+	}
 	if m.module.text != "" {
 		report.Refuse("bad_version", m.module.place, len(m.module.text), "a module alone does not say its schema's version", "give the fga.mod that lists it")
-	} else if v := m.version; v.text != "1.1" && v.text != "1.2" && (v.text != "" || !report.Failed()) {
+	} else if v := m.version; v.text != "1.1" && v.text != "1.2" {
 		report.Refuse("bad_version", v.place, max(len(v.text), 1), fmt.Sprintf("the version %q of the schema is neither 1.1 nor 1.2", clip(v.text)), "")
 	}
 	return []*model{m}, false

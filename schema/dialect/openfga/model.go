@@ -1,6 +1,9 @@
 package openfga
 
-import "github.com/pemba-authz/pemba/schema/source"
+import (
+	"github.com/pemba-authz/pemba/schema/condition"
+	"github.com/pemba-authz/pemba/schema/source"
+)
 
 // model is an OpenFGA model as it was read, from the DSL, from JSON, or from the
 // modules of one manifest.
@@ -91,6 +94,7 @@ type conditionDef struct {
 	comments []remark
 	params   []paramDef
 	body     name
+	program  *condition.Program
 	quoted   bool // the body stood in a JSON string: places inside it are not known
 	order    int
 }

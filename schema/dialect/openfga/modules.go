@@ -92,12 +92,14 @@ func readModules(files []source.File, report *dialect.Reporter) []*model {
 	}
 	folder := path.Dir(files[0].Name)
 	var models []*model
+	whole := true
 	seen := map[string]bool{}
 	for _, c := range m.contents {
 		f, found := given[path.Join(folder, c.text)]
 		if !found {
 			f, found = given[path.Clean(c.text)]
 		}
+		whole = whole && found
 		switch {
 		case !dialect.SafePath(c.text) || strings.Contains(c.text, "..") || !strings.HasSuffix(c.text, ".fga"):
 			report.Refuse("bad_path", c.place, len(c.text), fmt.Sprintf("%q is no .fga file below the manifest's folder", clip(c.text)), "")
@@ -107,13 +109,20 @@ func readModules(files []source.File, report *dialect.Reporter) []*model {
 			report.Refuse("missing_file", c.place, len(c.text), fmt.Sprintf("the file %q is not there", clip(c.text)), "give it with the manifest")
 		case report.Open(f):
 			read := parseDSL(f, report)
+			if read == nil {
+				whole = false
+				break
+			}
 			read.file = c.text
-			if read.module.text == "" && !report.Failed() {
+			if read.module.text == "" {
 				report.Refuse("no_module", source.Place{File: f.Name, Line: 1, Column: 1}, 1, "a file of a manifest begins with module and its name", "")
 			}
 			models = append(models, read)
 		}
 		seen[path.Clean(c.text)] = true
+	}
+	if !whole {
+		return nil
 	}
 	return models
 }

@@ -29,11 +29,11 @@ type fault struct{}
 
 func (fault) Error() string { return "reported" }
 
-// parseDSL reads a model, or a module, from the DSL.
+// parseDSL reads a model, or a module, from the DSL; nil when its header is wrong.
 func parseDSL(f source.File, report *dialect.Reporter) *model {
 	p := &parser{tokens: scan(f, report), report: report, model: &model{}, extended: map[string]source.Place{}}
 	if p.header() != nil {
-		return p.model
+		return nil
 	}
 	for p.peek().kind != end {
 		if p.statement() != nil {

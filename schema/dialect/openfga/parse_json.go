@@ -18,18 +18,18 @@ type jsonModel struct {
 	depth  int
 }
 
-// parseJSON reads a model from its JSON form.
+// parseJSON reads a model from its JSON form; nil when it is none.
 func parseJSON(f source.File, report *dialect.Reporter) *model {
 	j := &jsonModel{report: report, model: &model{}}
 	root := readJSON(f, report)
 	if root == nil {
-		return j.model
+		return nil
 	}
 	if inner := root.field("authorization_model"); inner != nil {
 		root = inner
 	}
 	if !j.object(root, "the model", "id", "schema_version", "schemaVersion", "type_definitions", "typeDefinitions", "conditions") {
-		return j.model
+		return nil
 	}
 	j.model.version = root.field("schema_version", "schemaVersion").str()
 	if j.model.version.place.Line == 0 {

@@ -12,12 +12,13 @@ import (
 // foreignFunctions are functions of Pemba's conditions that OpenFGA's lack.
 var foreignFunctions = []string{"now", "isSubtreeOf"}
 
-func (w *world) condition(c *conditionDef) *ast.Condition {
-	out := &ast.Condition{Notes: notes(true, c.comments), Name: ast.N(ConditionName(c.name.text)), Body: strings.TrimSpace(c.body.text)}
-	names := make([]string, len(c.params))
-	for i, p := range c.params {
-		out.Params = append(out.Params, ast.Param{Name: ast.N(p.name.text), Type: p.typ})
-		names[i] = p.name.text
+// checkCondition compiles the expression and refuses functions that OpenFGA lacks.
+func (w *world) checkCondition(c *conditionDef) {
+	if c.body.text == "" {
+		if !w.report.Failed() { // else it did not parse
+			w.refuse("no_expression", c.name, fmt.Sprintf("the condition %s has no expression", clip(c.name.text)), "")
+		}
+		return
 	}
 	for _, word := range dialect.CELWords(c.body.text) {
 		if word.Called && slices.Contains(foreignFunctions, word.Text) {
@@ -28,8 +29,24 @@ func (w *world) condition(c *conditionDef) *ast.Condition {
 			w.report.Refuse("unknown_function", at, len(word.Text), fmt.Sprintf("the function %s is not one of OpenFGA's conditions", word.Text), "")
 		}
 	}
-	program := w.report.CompileCondition(c.name.text, c.name.place, out.Params, c.body.text, c.body.place, c.quoted)
-	if program != nil && (len(program.Unused()) > 0 || len(names) > 1 && dialect.CELBranches(c.body.text)) {
+	c.program = w.report.CompileCondition(c.name.text, c.name.place, c.astParams(), c.body.text, c.body.place, c.quoted)
+}
+
+func (c *conditionDef) astParams() []ast.Param {
+	out := make([]ast.Param, len(c.params))
+	for i, p := range c.params {
+		out[i] = ast.Param{Name: ast.N(p.name.text), Type: p.typ}
+	}
+	return out
+}
+
+func (w *world) condition(c *conditionDef) *ast.Condition {
+	out := &ast.Condition{Notes: notes(true, c.comments), Name: ast.N(ConditionName(c.name.text)), Params: c.astParams(), Body: strings.TrimSpace(c.body.text)}
+	names := make([]string, len(c.params))
+	for i, p := range c.params {
+		names[i] = p.name.text
+	}
+	if len(c.program.Unused()) > 0 || len(names) > 1 && dialect.CELBranches(c.body.text) {
 		out.Body = needAll(names, out.Body)
 		w.noteAll(c)
 	}

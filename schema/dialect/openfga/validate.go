@@ -24,15 +24,19 @@ func (w *world) validate() {
 			}
 		}
 	}
+	for _, m := range w.models {
+		for _, c := range m.conditions {
+			w.checkCondition(c)
+		}
+	}
 	if w.report.Failed() {
 		return // what follows walks references, which must hold
 	}
+	cyclic := map[*relationDef]bool{}
 	for _, t := range w.order {
-		w.checkCycles(t)
+		w.checkCycles(t, cyclic)
 	}
-	if !w.report.Failed() {
-		w.checkEntries()
-	}
+	w.checkEntries(cyclic)
 }
 
 func (w *world) checkName(n name, what string, ok bool) {
@@ -126,8 +130,9 @@ func (w *world) checkArrow(t *worldType, e *rewrite) {
 }
 
 // checkCycles refuses relations of a type that are defined by themselves through
-// other relations of it; one relation of every cycle is named.
-func (w *world) checkCycles(t *worldType) {
+// other relations of it; one relation of every cycle is named, all are marked.
+func (w *world) checkCycles(t *worldType, cyclic map[*relationDef]bool) {
+	var path []*relationDef
 	const open, closed = 1, 2
 	state := map[string]int{}
 	var visit func(r *relationDef)
@@ -143,11 +148,18 @@ func (w *world) checkCycles(t *worldType) {
 	visit = func(r *relationDef) {
 		switch state[r.name.text] {
 		case open:
+			for i := len(path) - 1; i >= 0; i-- {
+				if cyclic[path[i]] = true; path[i] == r {
+					break
+				}
+			}
 			w.refuse("cycle", r.name, fmt.Sprintf("the relation %s is defined by itself through other relations of %s", r.name.text, t.def.name.text), "")
 		case closed:
 		default:
 			state[r.name.text] = open
+			path = append(path, r)
 			walk(r.rewrite)
+			path = path[:len(path)-1]
 			state[r.name.text] = closed
 		}
 	}

@@ -19,14 +19,12 @@ func Import(files []source.File) dialect.Result {
 	if !report.Admit(files) {
 		return report.Result(nil)
 	}
-	read := load(files, report)
-	if report.Failed() {
+	read, whole := load(files, report)
+	if !whole {
 		return report.Result(nil)
 	}
-	w := newWorld(read, report)
-	if !report.Failed() {
-		w.validate()
-	}
+	w := newWorld(read, report) // also where a statement did not parse: all faults at once
+	w.validate()
 	if report.Failed() {
 		return report.Result(nil)
 	}
@@ -38,7 +36,7 @@ func Import(files []source.File) dialect.Result {
 func Syntax(files []source.File) source.Diagnostics {
 	report := dialect.NewReporter()
 	if report.Admit(files) {
-		if read := load(files, report); !report.Failed() {
+		if read, whole := load(files, report); whole {
 			newWorld(read, report)
 		}
 	}

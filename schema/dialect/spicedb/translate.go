@@ -202,16 +202,6 @@ func (w *world) caveat(c *caveat) *ast.Condition {
 	if to != c.name.text {
 		w.report.Note("renamed", c.name.place, len(c.name.text), fmt.Sprintf("the caveat %s is named %s: a condition's name holds no slash", c.name.text, to), "")
 	}
-	out := &ast.Condition{Notes: notes(true, c.comments), Name: ast.N(to), Body: strings.TrimSpace(c.body.text)}
-	for _, p := range c.params {
-		out.Params = append(out.Params, ast.Param{Name: ast.N(p.name.text), Type: p.typ})
-	}
-	for _, word := range dialect.CELWords(c.body.text) {
-		if word.Text == "now" && word.Called && !word.Field {
-			w.report.Refuse("unknown_function", dialect.Inside(c.body.place, c.body.text, word.Offset), len(word.Text),
-				"the function now is not one of SpiceDB's caveats", "take the instant as a parameter")
-		}
-	}
-	w.report.CompileCondition(c.name.text, c.name.place, out.Params, c.body.text, c.body.place, false)
+	out := &ast.Condition{Notes: notes(true, c.comments), Name: ast.N(to), Params: c.astParams(), Body: strings.TrimSpace(c.body.text)}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/pemba-authz/pemba/schema/ast"
 	"github.com/pemba-authz/pemba/schema/dialect"
 )
 
@@ -115,12 +116,18 @@ func (w *world) checkExpression(t *worldType, m *member, e *expression) {
 	}
 }
 
-// checkCaveat refuses parameters that the expression does not use.
+// checkCaveat compiles the expression, and refuses functions that SpiceDB lacks
+// and parameters that the expression does not use.
 func (w *world) checkCaveat(c *caveat) {
+	if c.body.text == "" {
+		return // it did not parse
+	}
 	used := map[string]bool{}
 	for _, word := range dialect.CELWords(c.body.text) {
-		if !word.Field {
-			used[word.Text] = true
+		used[word.Text] = used[word.Text] || !word.Field
+		if word.Text == "now" && word.Called && !word.Field {
+			w.report.Refuse("unknown_function", dialect.Inside(c.body.place, c.body.text, word.Offset), len(word.Text),
+				"the function now is not one of SpiceDB's caveats", "take the instant as a parameter")
 		}
 	}
 	for _, p := range c.params {
@@ -128,6 +135,15 @@ func (w *world) checkCaveat(c *caveat) {
 			w.refuse("unused_parameter", p.name, fmt.Sprintf("the expression of caveat %s does not use its parameter %s", c.name.text, p.name.text), "remove it")
 		}
 	}
+	w.report.CompileCondition(c.name.text, c.name.place, c.astParams(), c.body.text, c.body.place, false)
+}
+
+func (c *caveat) astParams() []ast.Param {
+	out := make([]ast.Param, len(c.params))
+	for i, p := range c.params {
+		out[i] = ast.Param{Name: ast.N(p.name.text), Type: p.typ}
+	}
+	return out
 }
 
 // checkWildcards refuses what SpiceDB refuses of wildcards: a relation that

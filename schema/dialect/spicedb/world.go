@@ -32,8 +32,9 @@ type worldType struct {
 	out   *ast.Type // once it is translated
 }
 
-// load reads the root and everything that it imports, each file once.
-func load(files []source.File, report *dialect.Reporter) []*file {
+// load reads the root and everything that it imports, each file once; whole says
+// that nothing is missing.
+func load(files []source.File, report *dialect.Reporter) (read []*file, whole bool) {
 	l := &loader{report: report, given: map[string]source.File{}, folder: path.Dir(files[0].Name), read: map[string]*file{}}
 	for _, f := range files {
 		l.given[path.Clean(f.Name)] = f
@@ -45,7 +46,7 @@ func load(files []source.File, report *dialect.Reporter) []*file {
 				fmt.Sprintf("no file imports %s", f.Name), "import it, or leave it out")
 		}
 	}
-	return l.files
+	return l.files, !l.missing
 }
 
 type loader struct {
@@ -55,11 +56,14 @@ type loader struct {
 	files  []*file
 	read   map[string]*file // nil while its imports are read
 	open   []string
+
+	missing bool // a file could not be read, or is not there
 }
 
 func (l *loader) file(at string, depth int) *file {
 	f := l.given[at]
 	if !l.report.Open(f) {
+		l.missing = true
 		return nil
 	}
 	read := parseFile(f, l.report)
@@ -103,6 +107,7 @@ func (l *loader) isOpen(at string) bool {
 }
 
 func (l *loader) refuse(code string, n name, message, suggestion string) {
+	l.missing = true
 	l.report.Refuse(code, n.place, utf8.RuneCountInString(n.text)+2, message, suggestion)
 }
 
@@ -139,20 +144,20 @@ func newWorld(files []*file, report *dialect.Reporter) *world {
 			}
 		}
 	}
-	w.checkPartials()
-	if report.Failed() {
+	if !w.checkPartials() {
 		return w
 	}
 	for _, t := range w.order {
-		w.members(t, t.def)
+		w.members(t, t.def, nil)
 	}
 	return w
 }
 
 // checkPartials refuses references to partials that are not there, or that lead
 // back to themselves.
-func (w *world) checkPartials() {
+func (w *world) checkPartials() bool {
 	const open, closed = 1, 2
+	ok := true
 	state := map[*definition]int{}
 	var visit func(d *definition, depth int)
 	visit = func(d *definition, depth int) {
@@ -164,8 +169,10 @@ func (w *world) checkPartials() {
 			p := w.partials[m.name.text]
 			switch {
 			case p == nil:
+				ok = false
 				w.refuse("unknown_partial", m.name, fmt.Sprintf("the partial %s is not defined", clip(m.name.text)), "")
 			case state[p] == open || depth > dialect.MaxDepth:
+				ok = false
 				w.refuse("partial_cycle", m.name, fmt.Sprintf("the partial %s takes in itself", clip(m.name.text)), "")
 			case state[p] == 0:
 				visit(p, depth+1)
@@ -180,25 +187,24 @@ func (w *world) checkPartials() {
 			}
 		}
 	}
+	return ok
 }
 
 // maxMembers bounds what partials within partials may unfold to.
 const maxMembers = 100_000
 
-// members adds those of a definition or partial to a type.
-func (w *world) members(t *worldType, d *definition) {
-	var before []remark // above references to partials
-	if d.partial {
-		before = append(before, d.comments...)
-	}
+// members adds those of a definition or partial to a type. Comments above a
+// reference to a partial, and above the partial, stand before its first member.
+func (w *world) members(t *worldType, d *definition, before []remark) {
 	for _, m := range d.members {
 		if w.unfolded++; w.unfolded > maxMembers {
 			w.refuse("too_large", t.def.name, fmt.Sprintf("the schema has more than %d relations and permissions", maxMembers), "")
 			return
 		}
 		if m.kind == splat {
-			before = append(before, m.comments...)
-			w.members(t, w.partials[m.name.text])
+			p := w.partials[m.name.text]
+			w.members(t, p, plain(before, m.comments, p.comments))
+			before = nil
 			continue
 		}
 		own := *m // a partial's member means something else in every definition
@@ -213,6 +219,17 @@ func (w *world) members(t *worldType, d *definition) {
 		t.members[m.name.text] = m
 		t.order = append(t.order, m)
 	}
+}
+
+// plain joins comments; they document nothing where they come to stand.
+func plain(lists ...[]remark) []remark {
+	var out []remark
+	for _, list := range lists {
+		for _, r := range list {
+			out = append(out, remark{text: r.text})
+		}
+	}
+	return out
 }
 
 // member returns a relation or permission of a definition, or nil.

@@ -1,0 +1,97 @@
+package dialect_test
+
+import (
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/pemba-authz/pemba/schema"
+	"github.com/pemba-authz/pemba/schema/ast"
+	"github.com/pemba-authz/pemba/schema/dialect"
+	"github.com/pemba-authz/pemba/schema/dialect/openfga"
+	"github.com/pemba-authz/pemba/schema/dialect/spicedb"
+	"github.com/pemba-authz/pemba/schema/source"
+)
+
+var update = flag.Bool("update", false, "write what is got into the golden files")
+
+var importers = map[string]func([]source.File) dialect.Result{"openfga": openfga.Import, "spicedb": spicedb.Import}
+
+// goldens calls f with every model under testdata of both dialects.
+func goldens(t *testing.T, f func(t *testing.T, path string, do func([]source.File) dialect.Result, files []source.File)) {
+	for name, do := range importers {
+		paths, err := fs.Glob(os.DirFS("."), name+"/testdata/*.txtar")
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("no models of %s: %v", name, err)
+		}
+		for _, path := range paths {
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var files []source.File
+			for _, file := range archive.Files {
+				files = append(files, source.File{Name: file.Name, Text: string(file.Data)})
+			}
+			t.Run(strings.TrimSuffix(path, ".txtar"), func(t *testing.T) { f(t, path, do, files) })
+		}
+	}
+}
+
+// TestGolden compares the imported files and the report with what is kept beside
+// the model.
+func TestGolden(t *testing.T) {
+	goldens(t, func(t *testing.T, path string, do func([]source.File) dialect.Result, files []source.File) {
+		result := do(files)
+		var got txtar.Archive
+		for _, f := range result.Files {
+			got.Files = append(got.Files, txtar.File{Name: f.Name, Data: []byte(f.Text)})
+		}
+		var report strings.Builder
+		for _, d := range result.Report {
+			report.WriteString(d.Render())
+		}
+		got.Files = append(got.Files, txtar.File{Name: "report", Data: []byte(report.String())})
+		golden := filepath.Join(filepath.Dir(path), strings.TrimSuffix(filepath.Base(path), ".txtar")+".golden")
+		text := txtar.Format(&got)
+		if *update {
+			if err := os.WriteFile(golden, text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(want) != string(text) {
+			t.Errorf("got\n%s\nwant\n%s", text, want)
+		}
+	})
+}
+
+// TestImportedCompiles holds every import that is not refused to compile, and to
+// be formatted as the formatter does.
+func TestImportedCompiles(t *testing.T) {
+	goldens(t, func(t *testing.T, path string, do func([]source.File) dialect.Result, files []source.File) {
+		result := do(files)
+		if result.Err() != nil {
+			if len(result.Files) > 0 {
+				t.Errorf("a refused import has %d files", len(result.Files))
+			}
+			return
+		}
+		if _, err := schema.Compile(result.Files, schema.NewNumbering()); err != nil {
+			t.Errorf("the imported schema does not compile: %v\n%s", err, result.Files[0].Text)
+		}
+		for _, f := range result.Files {
+			if text, err := ast.FormatText(f.Name, f.Text); err != nil || text != f.Text {
+				t.Errorf("the formatter makes another text of %s (%v):\n%s", f.Name, err, text)
+			}
+		}
+	})
+}
