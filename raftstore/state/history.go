@@ -3,48 +3,81 @@ package state
 import (
 	"fmt"
 	"iter"
+	"slices"
+	"sync"
 
 	"github.com/pemba-authz/pemba/raftstore/graph"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
-// history reads a revision that the graph index no longer holds: it builds an
-// index of that revision from Badger, once, when it is first asked.
+// history reads a revision that the graph index no longer holds: it takes an
+// index of that revision, built from Badger when it is first asked.
 type history struct {
-	v      *View
-	budget int
-	graph  *graph.View
-	err    error
+	v     *View
+	graph *graph.View
+	err   error
 }
-
-func newHistory(v *View, budget int) *history { return &history{v: v, budget: budget} }
 
 func (h *history) open() (*graph.View, error) {
 	if h.graph == nil && h.err == nil {
-		h.graph, h.err = h.build()
+		h.graph, h.err = h.v.s.past.view(h.v)
 	}
 	return h.graph, h.err
 }
 
-func (h *history) build() (*graph.View, error) {
-	txn := h.v.txn()
-	defer txn.Discard()
-	kept, err := loadStats(txn, h.v.st.id, h.v.revision)
+// past holds the indexes of a few past revisions, so that the pages of a lookup
+// do not build one each. Building takes memory and a core: one at a time.
+type past struct {
+	budget int // most tuples of an index
+
+	mu      sync.Mutex // guards indexes; held while one is built
+	indexes []pastIndex
+}
+
+type pastIndex struct {
+	store    *store
+	revision tuple.Revision
+	index    *graph.Index
+}
+
+// pastKept is how many indexes of past revisions are kept.
+const pastKept = 2
+
+func (p *past) view(v *View) (*graph.View, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, i := range p.indexes {
+		if i.store == v.st && i.revision == v.revision {
+			return i.index.View(v.revision)
+		}
+	}
+	index, err := p.build(v)
 	if err != nil {
 		return nil, err
 	}
-	if kept.Live > uint64(h.budget) {
-		return nil, fmt.Errorf("%w: it holds %d tuples, and %d are read at most", ErrHistoryBudget, kept.Live, h.budget)
+	if len(p.indexes) == pastKept {
+		p.indexes = slices.Delete(p.indexes, 0, 1)
+	}
+	p.indexes = append(p.indexes, pastIndex{v.st, v.revision, index})
+	return index.View(v.revision)
+}
+
+func (p *past) build(v *View) (*graph.Index, error) {
+	txn := v.txn()
+	defer txn.Discard()
+	kept, err := loadStats(txn, v.st.id, v.revision)
+	if err != nil {
+		return nil, err
+	}
+	if kept.Live > uint64(p.budget) {
+		return nil, fmt.Errorf("%w: it holds %d tuples, and %d are read at most", ErrHistoryBudget, kept.Live, p.budget)
 	}
 	index := graph.New()
-	found, err := recount(txn, h.v.st.id, func(rows []graph.Tuple) error { return index.Load(h.v.revision, rows) })
+	found, err := recount(txn, v.st.id, func(rows []graph.Tuple) error { return index.Load(v.revision, rows) })
 	if err != nil {
 		return nil, err
 	}
-	if err := found.compare(kept); err != nil {
-		return nil, err
-	}
-	return index.View(h.v.revision)
+	return index, found.compare(kept)
 }
 
 // Node is engine.Reader's.

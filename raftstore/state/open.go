@@ -24,6 +24,9 @@ func Open(o Options) (*State, error) {
 	if o.HistoryBudget == 0 {
 		o.HistoryBudget = DefaultHistoryBudget
 	}
+	if o.Retain == 0 {
+		o.Retain = DefaultRetain
+	}
 	if o.Boot == "" {
 		o.Boot = bootID()
 	}
@@ -33,6 +36,7 @@ func Open(o Options) (*State, error) {
 	}
 	s := &State{options: o, log: o.Logger, pins: map[tuple.Revision]int{},
 		dirty: make(chan struct{}, 1), done: make(chan struct{}), cleaned: make(chan struct{})}
+	s.past.budget = o.HistoryBudget
 	l, err := load(dir, o, s.log)
 	if err != nil {
 		return nil, err

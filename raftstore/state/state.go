@@ -24,17 +24,24 @@ type Options struct {
 	Dir    string       // created when missing; belongs to this State alone
 	Logger *slog.Logger // nil discards
 
-	// HistoryBudget is the most tuples that one view below the head may hold in
-	// memory for backward reads. 0 is DefaultHistoryBudget.
+	// HistoryBudget is the most tuples of a store whose past revisions can be
+	// walked once the graph index has let go of them. 0 is DefaultHistoryBudget.
 	HistoryBudget int
+
+	// Retain is how far back, in log time, the graph indexes themselves answer.
+	// What is removed stays in memory for so long. 0 is DefaultRetain.
+	Retain time.Duration
 
 	// Boot names this boot of the system, for tests of a loss of power. "" asks
 	// the system.
 	Boot string
 }
 
-// DefaultHistoryBudget is the bound where Options says nothing.
-const DefaultHistoryBudget = 2_000_000
+// Where Options says nothing.
+const (
+	DefaultHistoryBudget = 2_000_000
+	DefaultRetain        = time.Minute
+)
 
 // Errors of this package.
 var (
@@ -89,6 +96,8 @@ type State struct {
 
 	snapshots int // open ones; the cleaner rests meanwhile, so that a stream is the same every time
 
+	past past
+
 	discarded tuple.Revision // what Badger was told; it may not go back
 
 	dirty   chan struct{} // there may be something for the cleaner
@@ -98,19 +107,20 @@ type State struct {
 
 // working is what apply reads and writes: ahead of head while an entry is applied.
 type working struct {
-	index   tuple.Revision
-	term    uint64
-	time    int64 // log time, Unix nanoseconds
-	floor   tuple.Revision
-	feature uint32
-	cluster command.ClusterID
-	secret  command.Secret
-	members map[string]command.Member
-	byName  map[string]*store
-	byID    map[storeID]*store // with the deleted ones that are not removed yet
-	nextID  storeID
-	memory  *memory // of idempotency keys
-	fault   error   // set once: nothing may be applied any more
+	index    tuple.Revision
+	term     uint64
+	time     int64 // log time, Unix nanoseconds
+	floor    tuple.Revision
+	feature  uint32
+	cluster  command.ClusterID
+	secret   command.Secret
+	members  map[string]command.Member
+	byName   map[string]*store
+	byID     map[storeID]*store // with the deleted ones that are not removed yet
+	nextID   storeID
+	memory   *memory // of idempotency keys
+	fault    error   // set once: nothing may be applied any more
+	retained retained
 }
 
 // head is what readers see.

@@ -87,7 +87,7 @@ func (v *View) openReader() error {
 			return err
 		}
 	}
-	v.reader = newHistory(v, v.s.options.HistoryBudget)
+	v.reader = &history{v: v}
 	return nil
 }
 
