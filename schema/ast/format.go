@@ -231,7 +231,9 @@ func bodyLines(body string) []string {
 	}
 	least := -1
 	for i, l := range lines {
-		lines[i] = strings.TrimRight(strings.ReplaceAll(l, "\t", "  "), " \r")
+		text := strings.TrimLeft(l, " \t")
+		lead := strings.ReplaceAll(l[:len(l)-len(text)], "\t", indent)
+		lines[i] = strings.TrimRight(lead+text, " \t\r")
 		if n := len(lines[i]) - len(strings.TrimLeft(lines[i], " ")); i > 0 && lines[i] != "" && (least < 0 || n < least) {
 			least = n
 		}

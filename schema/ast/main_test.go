@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -55,6 +56,9 @@ func parse(text string) (*ast.File, error) {
 	f, diagnostics := ast.Parse(source.File{Name: "test.pemba", Text: text})
 	return f, diagnostics.Errors()
 }
+
+// spaces is the space between lines of CEL, which printing may change.
+var spaces = regexp.MustCompile(`[ \t]*\n\s*`)
 
 // meaning makes two trees that mean the same equal: it takes out places, notes
 // and the space inside of CEL and JSON, and returns the words of all comments.
@@ -111,7 +115,7 @@ func meaning(f *ast.File) (*ast.File, []string) {
 			case *ast.Param:
 				x.Width = 0
 			case *ast.Condition:
-				x.Body = strings.Join(strings.Fields(x.Body), " ")
+				x.Body = spaces.ReplaceAllString(x.Body, "\n")
 			case *ast.Given:
 				x.Context = canonical(x.Context)
 			case *ast.Assert:

@@ -154,7 +154,7 @@ func (g generator) decl() ast.Decl {
 			return ast.Param{Name: g.name(), Type: pick(g, "int", "list<string>", "map<list<any>>")}
 		})
 		return &ast.Condition{Notes: g.notes(), Name: g.name(), Params: params,
-			Body: pick(g, "true", "a > 1 // why", "a &&\n    b ||\n  c", `r'\' == "}" || {'a': "{"}['a'] == ""`, "x == '''\n}\n'''")}
+			Body: pick(g, "true", "a > 1 // why", "a &&\n    b ||\n\t\"x\ty  z\" ||\n\n  c", `r'\' == "}" || {'a': "{"}['a'] == ""`, "x == '''\n}\n'''")}
 	case 2:
 		return &ast.Sealed{Notes: g.notes(), Userset: g.relationOf(), Subjects: some(g, 1, 8, g.userset)}
 	case 3, 4:
