@@ -46,15 +46,24 @@ func (s *Store) ValidateSchema(ctx context.Context, source api.SchemaSource) (ap
 	return ask[api.ValidateSchemaResponse](ctx, s, "/schema/validate", source)
 }
 
-// Quarantined returns one page of the tuples that a later schema did not admit.
-func (s *Store) Quarantined(ctx context.Context, request api.QuarantinedRequest) (api.QuarantinedResponse, error) {
+// DiffSchema says what PutSchema of the same schema would change: the meaning,
+// the tuples that it would orphan and, with Impact, the decisions that would flip.
+// It writes nothing.
+func (s *Store) DiffSchema(ctx context.Context, request api.DiffSchemaRequest) (api.DiffSchemaResponse, error) {
+	s.freshen(&request.Consistency)
+	return ask[api.DiffSchemaResponse](ctx, s, "/schema/diff", request)
+}
+
+// ReadQuarantined returns one page of the tuples that a later schema did not
+// admit. Quarantined yields them all.
+func (s *Store) ReadQuarantined(ctx context.Context, request api.QuarantinedRequest) (api.QuarantinedResponse, error) {
 	return ask[api.QuarantinedResponse](ctx, s, "/tuples/quarantined/read", request)
 }
 
-// DeleteQuarantined removes quarantined tuples for good: those that a filter
+// DeleteQuarantined removes those quarantined tuples for good that a filter
 // selects.
-func (s *Store) DeleteQuarantined(ctx context.Context, request api.DeleteRequest) (api.WriteResponse, error) {
-	return s.write(ctx, "/tuples/quarantined/delete", request.IdempotencyKey, request)
+func (s *Store) DeleteQuarantined(ctx context.Context, request api.DeleteQuarantinedRequest) (api.WriteResponse, error) {
+	return s.write(ctx, "/tuples/quarantined/delete", "", request)
 }
 
 func get[Out any](ctx context.Context, c *Client, path string) (Out, error) {

@@ -44,6 +44,11 @@ func (s *Store) Tuples(ctx context.Context, request api.ReadRequest) iter.Seq2[a
 	return stream[api.Tuple](ctx, s, "/tuples/read", request)
 }
 
+// Quarantined yields every tuple that a later schema did not admit; see Objects.
+func (s *Store) Quarantined(ctx context.Context, request api.QuarantinedRequest) iter.Seq2[api.Tuple, error] {
+	return stream[api.Tuple](ctx, s, "/tuples/quarantined/read", request)
+}
+
 // stream asks for NDJSON and yields its lines up to the end that says all is there.
 func stream[T any](ctx context.Context, s *Store, path string, body any) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

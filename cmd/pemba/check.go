@@ -160,7 +160,7 @@ func stepLine(s *api.Step) string {
 }
 
 func conditionText(c *api.ConditionStep) string {
-	text := "if " + c.Name + " (" + map[bool]string{true: "holds", false: "does not hold"}[c.Holds] + ")"
+	text := "if " + c.Name + " (" + map[bool]string{true: "holds", false: "does not hold"}[c.Result == api.Allowed] + ")"
 	if len(c.Missing) > 0 {
 		text = "if " + c.Name + " (missing: " + strings.Join(c.Missing, ", ") + ")"
 	}

@@ -52,8 +52,8 @@ func printUserset(w io.Writer, first, rest string, u *api.Userset) {
 	if u.Object != "" {
 		line += " " + userset(u.Object, u.Relation)
 	}
-	if len(u.Conditions) > 0 {
-		line += " if " + strings.Join(u.Conditions, " and ")
+	if u.Via != nil && u.Via.Condition != nil {
+		line += " if " + u.Via.Condition.Name
 	}
 	if u.Back {
 		line += " (see above)"
@@ -71,7 +71,7 @@ func printUserset(w io.Writer, first, rest string, u *api.Userset) {
 	}
 	for i, t := range u.Subjects {
 		branch, _ := lead(i)
-		fmt.Fprintln(w, branch+subjectText(t))
+		fmt.Fprintln(w, branch+subjectText(t.Tuple))
 	}
 	for i, child := range u.Children {
 		branch, below := lead(len(u.Subjects) + i)

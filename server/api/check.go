@@ -27,12 +27,14 @@ type CheckRequest struct {
 type Result string
 
 // The results. Excluded is said of a subject that a lookup lists beside the
-// wildcard: everyone but this one.
+// wildcard: everyone but this one. Failed is said of a step of an explanation
+// alone; an answer that fails is a Problem.
 const (
 	Allowed     Result = "allowed"
 	Denied      Result = "denied"
 	Conditional Result = "conditional"
 	Excluded    Result = "excluded"
+	Failed      Result = "error"
 )
 
 // Answer answers one Question. The zero value denies.

@@ -26,7 +26,6 @@ const (
 	TooMany              Code = "too_many"
 	BodyTooLarge         Code = "body_too_large"
 	UnsupportedMediaType Code = "unsupported_media_type"
-	NotAcceptable        Code = "not_acceptable"
 	UnknownRoute         Code = "unknown_route"
 	MethodNotAllowed     Code = "method_not_allowed"
 	InvalidToken         Code = "invalid_token"
@@ -36,6 +35,7 @@ const (
 
 	// What it names.
 	UnknownStore     Code = "unknown_store"
+	InvalidStoreName Code = "invalid_store_name"
 	UnknownType      Code = "unknown_type"
 	UnknownRelation  Code = "unknown_relation"
 	UnknownCondition Code = "unknown_condition"
@@ -108,7 +108,6 @@ var catalogue = map[Code]Entry{
 	TooMany:              {400, "The request holds more than the limit of something", false},
 	BodyTooLarge:         {413, "The body is larger than the limit", false},
 	UnsupportedMediaType: {415, "The body is not of a media type that is read here", false},
-	NotAcceptable:        {406, "No media type that is accepted is offered here", false},
 	UnknownRoute:         {404, "There is nothing at this path", false},
 	MethodNotAllowed:     {405, "The path does not know this method", false},
 	InvalidToken:         {400, "The token is malformed or was altered", false},
@@ -117,6 +116,7 @@ var catalogue = map[Code]Entry{
 	ForeignCursor:        {400, "The cursor belongs to another request", false},
 
 	UnknownStore:     {404, "There is no such store", false},
+	InvalidStoreName: {400, "A store may not be named like this", false},
 	UnknownType:      {422, "The schema has no such type", false},
 	UnknownRelation:  {422, "The type has no such relation or permission", false},
 	UnknownCondition: {422, "The schema has no such condition", false},

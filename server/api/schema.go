@@ -17,7 +17,8 @@ const (
 )
 
 // SchemaFile is one file of a schema. The first file of a schema is its root;
-// imports name the others.
+// imports name the others. A model of OpenFGA may be its DSL, its JSON, or an
+// fga.mod with its modules.
 type SchemaFile struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
@@ -38,7 +39,6 @@ const (
 type SchemaSource struct {
 	Files   []SchemaFile `json:"files"`
 	Dialect Dialect      `json:"dialect,omitzero"`
-	Format  string       `json:"format,omitzero"` // of a dialect: openfga has "dsl" (default), "json" and "modules"
 }
 
 // PutSchemaRequest is the body of PUT …/schema. Its If-Match header, when set,
@@ -65,8 +65,10 @@ type PutSchemaResponse struct {
 type SchemaResponse struct {
 	Files     []SchemaFile `json:"files"`
 	ETag      string       `json:"etag"`
-	Token     tuple.Token  `json:"token"` // the revision that it was written at
-	WrittenAt time.Time    `json:"written_at,omitzero"`
+	Token     tuple.Token  `json:"token"`               // the revision that it was written at
+	WrittenAt time.Time    `json:"written_at,omitzero"` // unless history no longer reaches back that far
+	Dialect   Dialect      `json:"dialect,omitzero"`    // that it was written in, when that is not Pemba's
+	Original  []SchemaFile `json:"original,omitzero"`   // as it was written in the dialect
 }
 
 // SchemaVersion is one schema that a store has or had.
@@ -76,9 +78,11 @@ type SchemaVersion struct {
 	WrittenAt time.Time   `json:"written_at,omitzero"`
 }
 
-// SchemaVersionsResponse lists the schemas of a store, the newest first.
+// SchemaVersionsResponse lists the schemas of a store, the newest first, as far
+// back as history is kept.
 type SchemaVersionsResponse struct {
 	Versions []SchemaVersion `json:"versions"`
+	More     bool            `json:"more,omitzero"` // there are older ones: history no longer has them, or the list is at its limit
 }
 
 // ValidateSchemaResponse answers POST …/schema/validate for a good schema; a bad

@@ -8,11 +8,12 @@ import (
 
 // Store is the unit of isolation: its own schema and tuples; nothing crosses it.
 type Store struct {
-	Name       string    `json:"name"`
-	CreatedAt  time.Time `json:"created_at,omitzero"`
-	Tuples     int64     `json:"tuples"`
-	Schema     bool      `json:"schema"` // it has a schema
-	SchemaETag string    `json:"schema_etag,omitzero"`
+	Name        string    `json:"name"`
+	CreatedAt   time.Time `json:"created_at,omitzero"`
+	Tuples      int64     `json:"tuples"`               // those that have expired and are not collected yet included
+	Quarantined int64     `json:"quarantined,omitzero"` // tuples that a later schema did not admit
+	Schema      bool      `json:"schema"`               // it has a schema
+	SchemaETag  string    `json:"schema_etag,omitzero"`
 }
 
 // PutStoreResponse answers PUT /v1/stores/{store}: 201 when it is new, else 200.
@@ -48,6 +49,7 @@ type Limits struct {
 	IDBytes            int   `json:"id_bytes"`
 	NameBytes          int   `json:"name_bytes"`
 	ContextBytes       int   `json:"context_bytes"` // of one tuple
+	TreeNodes          int   `json:"tree_nodes"`    // of one expansion
 	EvaluationNodes    int   `json:"evaluation_nodes"`
 	RequestMillis      int64 `json:"request_millis"`
 	HeaderBytes        int   `json:"header_bytes"`

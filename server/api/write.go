@@ -1,10 +1,6 @@
 package api
 
-import (
-	"time"
-
-	"github.com/pemba-authz/pemba/schema/tuple"
-)
+import "github.com/pemba-authz/pemba/schema/tuple"
 
 // ReadRequest is the body of POST …/tuples/read: the tuples that a filter
 // selects, in the order of their keys.
@@ -82,21 +78,22 @@ type DeleteRequest struct {
 	IdempotencyKey string         `json:"-"` // as in WriteRequest
 }
 
-// QuarantinedRequest is the body of POST …/tuples/quarantined/read.
+// QuarantinedRequest is the body of POST …/tuples/quarantined/read: tuples that a
+// later schema did not admit. They are kept and never walked.
 type QuarantinedRequest struct {
+	Filter Filter `json:"filter,omitzero"`
 	Page
-}
-
-// QuarantinedTuple is a tuple that a later schema no longer admitted: it is kept
-// and never walked.
-type QuarantinedTuple struct {
-	Tuple
-	Since time.Time `json:"since,omitzero"` // when it was set aside
 }
 
 // QuarantinedResponse is one page; the last one has no cursor.
 type QuarantinedResponse struct {
-	Tuples []QuarantinedTuple `json:"tuples"`
-	Cursor string             `json:"cursor,omitzero"`
+	Tuples []Tuple `json:"tuples"`
+	Cursor string  `json:"cursor,omitzero"`
 	Evaluated
+}
+
+// DeleteQuarantinedRequest is the body of POST …/tuples/quarantined/delete.
+type DeleteQuarantinedRequest struct {
+	Filter Filter `json:"filter"`
+	All    bool   `json:"all,omitzero"` // needed for a filter that selects everything
 }
