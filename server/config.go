@@ -1,0 +1,95 @@
+package server
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/pemba-authz/pemba/schema/tuple"
+	"github.com/pemba-authz/pemba/server/api"
+)
+
+// Config says how a server answers. The zero value is a sane server.
+type Config struct {
+	// Logger receives one line per request and what operators should know: no
+	// bodies, no headers, no queries. nil discards.
+	Logger *slog.Logger
+
+	// RequestTimeout is the longest that one request may take, its streams
+	// included. Past it the request is an error. 0 is 30 s.
+	RequestTimeout time.Duration
+
+	// EvaluationNodes is the most distinct object#relation pairs that one question
+	// may evaluate. Past it the question is an error. 0 is the engine's default.
+	EvaluationNodes int
+
+	// Requests is the most requests that are worked on at once; further ones are
+	// answered with `overloaded`. 0 is 4,096.
+	Requests int
+
+	// Connections is the most connections that are open at once; further ones wait
+	// to be accepted. 0 is 16,384.
+	Connections int
+
+	// BodyBytes is the largest body of a request. 0 is 8 MiB.
+	BodyBytes int64
+
+	// HeaderBytes is the largest head of a request. 0 is 32 KiB.
+	HeaderBytes int
+
+	// Clock gives the instant of questions. nil is time.Now.
+	Clock func() time.Time
+}
+
+const (
+	defaultRequestTimeout = 30 * time.Second
+	defaultRequests       = 4096
+	defaultConnections    = 16384
+	defaultBodyBytes      = 8 << 20
+	defaultHeaderBytes    = 32 << 10
+)
+
+// withDefaults fills in what the zero values mean.
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	orDefault(&c.RequestTimeout, defaultRequestTimeout)
+	orDefault(&c.Requests, defaultRequests)
+	orDefault(&c.Connections, defaultConnections)
+	orDefault(&c.BodyBytes, defaultBodyBytes)
+	orDefault(&c.HeaderBytes, defaultHeaderBytes)
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	return c
+}
+
+func orDefault[T int | int64 | time.Duration](field *T, value T) {
+	if *field <= 0 {
+		*field = value
+	}
+}
+
+// limits are the bounds that GET /v1/limits shows.
+func (c Config) apiLimits() api.Limits {
+	return api.Limits{
+		BodyBytes:          c.BodyBytes,
+		JSONDepth:          64,
+		BatchChecks:        1000,
+		WriteOperations:    10_000,
+		Preconditions:      100,
+		ContextualTuples:   1000,
+		PageEntries:        10_000,
+		DefaultPageEntries: 1000,
+		SchemaBytes:        2 << 20,
+		SchemaFiles:        1000,
+		IDBytes:            tuple.MaxIDBytes,
+		NameBytes:          tuple.MaxNameBytes,
+		ContextBytes:       tuple.MaxContextBytes,
+		TreeNodes:          100_000,
+		EvaluationNodes:    c.EvaluationNodes,
+		RequestMillis:      c.RequestTimeout.Milliseconds(),
+		HeaderBytes:        c.HeaderBytes,
+		Connections:        c.Connections,
+	}
+}

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/pemba-authz/pemba/raftstore"
+	"github.com/pemba-authz/pemba/server/api"
+)
+
+// metrics are what /metrics shows. None is labelled by store, object or subject:
+// their number is not bounded, and who is asked about is nobody's business there.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec   // by route and status
+	duration *prometheus.HistogramVec // by route
+	answers  *prometheus.CounterVec   // checks, by result
+	panics   prometheus.Counter
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pemba_http_requests_total",
+			Help: "Requests by route and status."}, []string{"route", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pemba_http_request_seconds",
+			Help:    "How long requests took, by route.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}}, []string{"route"}),
+		answers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pemba_check_answers_total",
+			Help: "Answers of checks by result; error is not an answer."}, []string{"result"}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "pemba_panics_total",
+			Help: "Requests that panicked inside the server."}),
+	}
+	m.registry.MustRegister(m.requests, m.duration, m.answers, m.panics,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// watch adds what the node says of itself.
+func (m *metrics) watch(node *raftstore.Node) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pemba_applied_revision", Help: "The last revision that this node has applied."},
+			func() float64 { return float64(node.Status().Applied) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pemba_ready", Help: "1 when the node serves."},
+			func() float64 {
+				if node.Ready() {
+					return 1
+				}
+				return 0
+			}))
+}
+
+func (m *metrics) observe(route string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	m.duration.WithLabelValues(route).Observe(took.Seconds())
+}
+
+func (m *metrics) answered(result api.Result) { m.answers.WithLabelValues(string(result)).Inc() }
+
+func (m *metrics) failed() { m.answers.WithLabelValues("error").Inc() }
+
+func (m *metrics) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	return mux
+}

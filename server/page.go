@@ -1,0 +1,155 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/pemba-authz/pemba/server/api"
+)
+
+// noInstant says that a request has no `at`.
+var noInstant time.Time
+
+// page is one page of a list: the snapshot that all of its pages share, where it
+// begins, and how many entries it may have.
+type page struct {
+	*snapshot
+	digest [32]byte
+	after  string // the last entry of the page before; "" for the first page
+	limit  int
+}
+
+// page opens the snapshot of a page: a new one, or the cursor's. The key is the
+// request without its page and its consistency; faults are those found so far.
+func (s *Server) page(r *http.Request, asked api.Page, wanted *api.Consistency, at time.Time, key any, faults api.Faults) (*page, error) {
+	if asked.Limit < 0 || asked.Limit > s.limits.PageEntries {
+		faults = append(faults, api.Fault{Code: api.InvalidValue, Pointer: "/limit",
+			Message:  "a page cannot have " + itoa(asked.Limit) + " entries",
+			Expected: "0 to " + itoa(s.limits.PageEntries) + " (page_entries of /v1/limits)", Suggestion: "follow the cursor, or accept " + api.NDJSON + " to get all"})
+	}
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	p := &page{limit: asked.Limit}
+	if p.limit == 0 {
+		p.limit = s.limits.DefaultPageEntries
+	}
+	name := r.PathValue("store")
+	var err error
+	if p.digest, err = requestDigest(r.Pattern, key); err != nil {
+		return nil, err
+	}
+	if asked.Cursor == "" {
+		p.snapshot, err = s.open(r.Context(), name, wanted, at)
+		return p, err
+	}
+	c, err := s.openCursor(asked.Cursor, p.digest)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.agrees(c, wanted); err != nil {
+		return nil, err
+	}
+	p.after = c.After
+	p.snapshot, err = s.reopen(r.Context(), name, c)
+	return p, err
+}
+
+// agrees refuses a cursor beside a consistency that its revision cannot give.
+func (s *Server) agrees(c cursor, wanted *api.Consistency) error {
+	if _, err := s.consistency(wanted); err != nil || wanted == nil {
+		return err
+	}
+	if wanted.AtExactSnapshot != nil {
+		if revision, err := s.node.ParseToken(wanted.AtExactSnapshot.Token); err != nil || revision != c.Revision {
+			return cursorProblem(api.ForeignCursor, "the cursor is of another revision than at_exact_snapshot names", err)
+		}
+	}
+	if wanted.AtLeastAsFresh != nil {
+		if revision, err := s.node.ParseToken(wanted.AtLeastAsFresh.Token); err != nil || revision > c.Revision {
+			return cursorProblem(api.ForeignCursor, "the cursor is of an older revision than at_least_as_fresh names", err)
+		}
+	}
+	return nil
+}
+
+// next makes the cursor of the page behind this one.
+func (s *Server) next(p *page, last string) (string, error) {
+	return s.sealCursor(cursor{Store: p.Store(), Request: p.digest, Revision: p.Revision(), Instant: p.now.UnixNano(), After: last})
+}
+
+// answerPage writes a list, as one page or as a stream of all. The sequence
+// yields entries behind p.after, each with what names it in a cursor.
+func answerPage[T any](s *Server, w http.ResponseWriter, r *http.Request, p *page,
+	entries func(yield func(T, string, error) bool), response func([]T, string) any) error {
+	if wantsStream(r) {
+		return answerStream(s, w, r, p, entries)
+	}
+	list := []T{}
+	var (
+		last   string
+		more   bool
+		failed error
+	)
+	entries(func(entry T, key string, err error) bool {
+		if err == nil {
+			err = r.Context().Err()
+		}
+		if failed = err; err != nil {
+			return false
+		}
+		if more = len(list) == p.limit; more {
+			return false
+		}
+		list, last = append(list, entry), key
+		return true
+	})
+	if failed != nil {
+		return failed
+	}
+	cursor := ""
+	if more {
+		var err error
+		if cursor, err = s.next(p, last); err != nil {
+			return err
+		}
+	}
+	return respond(w, http.StatusOK, response(list, cursor))
+}
+
+// answerStream writes all entries as lines. What goes wrong before the first one
+// is an ordinary problem; later, it is the last line.
+func answerStream[T any](s *Server, w http.ResponseWriter, r *http.Request, p *page, entries func(yield func(T, string, error) bool)) error {
+	var (
+		out    *lines
+		failed error
+	)
+	entries(func(entry T, _ string, err error) bool {
+		if err == nil {
+			err = r.Context().Err()
+		}
+		if failed = err; err != nil {
+			return false
+		}
+		if out == nil {
+			out = newLines(w)
+		}
+		failed = out.write(entry)
+		return failed == nil
+	})
+	if failed != nil && out == nil {
+		return failed
+	}
+	if out == nil {
+		out = newLines(w)
+	}
+	if failed != nil {
+		out.end(p.evaluated, s.problem(r, failed))
+		return nil
+	}
+	out.end(p.evaluated, nil)
+	return nil
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

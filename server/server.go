@@ -1,0 +1,71 @@
+// Package server answers Pemba's HTTP surface on a raftstore node. Call New,
+// then Server.Serve with a listener; Handler serves tests.
+//
+// A check passes server.go (its route), check.go (its text), view.go (the store
+// at one revision and instant) and engine.Check, and nothing else.
+package server
+
+import (
+	"net/http"
+
+	"github.com/pemba-authz/pemba/engine"
+	"github.com/pemba-authz/pemba/raftstore"
+	"github.com/pemba-authz/pemba/server/api"
+)
+
+// Server answers requests on one node. It owns no goroutine outside of Serve.
+type Server struct {
+	config   Config
+	limits   api.Limits
+	node     *raftstore.Node
+	mux      *http.ServeMux
+	patterns []string      // of the routes, as registered
+	room     chan struct{} // holds one element per request at work
+	metrics  *metrics
+}
+
+// New makes the server of a node. The node stays the caller's to close.
+func New(node *raftstore.Node, config Config) *Server {
+	config = config.withDefaults()
+	orDefault(&config.EvaluationNodes, engine.DefaultNodes)
+	s := &Server{config: config, limits: config.apiLimits(), node: node, mux: http.NewServeMux(), room: make(chan struct{}, config.Requests)}
+	s.metrics = newMetrics()
+	s.metrics.watch(node)
+	s.routes()
+	return s
+}
+
+// Handler answers requests without a listener's limits.
+func (s *Server) Handler() http.Handler { return s }
+
+// routes is the whole surface; openapi.json describes it.
+func (s *Server) routes() {
+	const store = "/v1/stores/{store}"
+	s.handle("POST "+store+"/check", s.check)
+	s.handle("POST "+store+"/check/batch", s.checkBatch)
+	s.handle("POST "+store+"/explain", s.explain)
+	s.handle("POST "+store+"/expand", s.expand)
+	s.handle("POST "+store+"/lookup/objects", s.lookupObjects)
+	s.handle("POST "+store+"/lookup/subjects", s.lookupSubjects)
+	s.handle("POST "+store+"/lookup/permissions", s.lookupPermissions)
+	s.handle("POST "+store+"/tuples/read", s.readTuples)
+	s.handle("POST "+store+"/tuples/write", s.writeTuples)
+	s.handle("POST "+store+"/tuples/delete", s.deleteTuples)
+	s.handle("POST "+store+"/tuples/quarantined/read", s.readQuarantined)
+	s.handle("POST "+store+"/tuples/quarantined/delete", s.deleteQuarantined)
+	s.handle("PUT "+store+"/schema", s.putSchema)
+	s.handle("GET "+store+"/schema", s.getSchema)
+	s.handle("GET "+store+"/schema/versions", s.schemaVersions)
+	s.handle("POST "+store+"/schema/validate", s.validateSchema)
+	s.handle("POST "+store+"/schema/diff", s.diffSchema)
+	s.handle("GET /v1/stores", s.listStores)
+	s.handle("PUT "+store, s.putStore)
+	s.handle("GET "+store, s.getStore)
+	s.handle("DELETE "+store, s.deleteStore)
+	s.handle("GET /v1/limits", s.getLimits)
+	s.handle("GET /v1/cluster", s.getCluster)
+	s.handle("DELETE /v1/cluster/members/{member}", s.removeMember)
+	s.handle("GET /healthz", s.healthz)
+	s.handle("GET /readyz", s.readyz)
+	s.handle("GET /openapi.json", s.openapi)
+}
