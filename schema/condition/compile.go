@@ -174,7 +174,15 @@ func (c *compiler) body() {
 		c.fail(Fault{Code: CodeParam, Message: err.Error()})
 		return
 	}
-	checked, issues := env.Compile(body)
+	parsed, issues := env.Parse(body)
+	if issues.Err() != nil {
+		c.translate(issues.Errors())
+		return
+	}
+	if !c.shape(parsed.NativeRep()) { // before the types, whose check takes long on hostile shapes
+		return
+	}
+	checked, issues := env.Check(parsed)
 	if issues.Err() != nil {
 		c.translate(issues.Errors())
 		return

@@ -17,12 +17,13 @@ const (
 	// MaxParams is the largest number of parameters.
 	MaxParams = 64
 	// MaxDepth is how deep an expression may nest.
-	MaxDepth = 100
+	MaxDepth = 64
 	// MaxNodes is the largest number of nodes of an expression, macros expanded.
 	MaxNodes = 5_000
 	// MaxComprehensions is how deep all(), exists(), map(), filter() may nest.
 	MaxComprehensions = 2
-	// MaxRegexpProgram is the largest compiled size of a regular expression.
+	// MaxRegexpProgram is the largest size of a regular expression, in instructions
+	// when compiled, and of all those in one expression together.
 	MaxRegexpProgram = 2_000
 	// MaxCost is the highest cost of an expression in CEL's units, by estimate
 	// when it is compiled and by count when it is evaluated. It is about ten

@@ -15,8 +15,9 @@ import (
 )
 
 // CEL prices matches() by the length of its pattern; "(a?){1000}" shows why that
-// is no bound. This one is priced by the size of the compiled pattern times the
-// length of the string, and refuses before it runs what would exceed MaxCost.
+// is no bound. This one is priced by the size of the compiled pattern, once and
+// times the length of the string, and refuses before it runs what would exceed
+// MaxCost.
 
 // stepsPerCost is how many steps of a regular expression cost one unit.
 const stepsPerCost = 20
@@ -64,20 +65,39 @@ func compilePattern(text string) *pattern {
 	return &pattern{regexp: compiled, size: size, err: err}
 }
 
+// programSize is about how many instructions a pattern compiles to. It counts
+// them on the parsed pattern: compiling "(a{1000}){…}" to find out takes long.
 func programSize(text string) (uint64, error) {
 	parsed, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
 		return 0, err
 	}
-	program, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return 0, err
+	return 2 + regexpSize(parsed), nil
+}
+
+// regexpSize counts as regexp/syntax compiles; Parse bounds depth and repetition.
+func regexpSize(re *syntax.Regexp) uint64 {
+	total := uint64(0)
+	for _, sub := range re.Sub {
+		total += regexpSize(sub)
 	}
-	return uint64(len(program.Inst)), nil
+	switch re.Op {
+	case syntax.OpLiteral:
+		return uint64(len(re.Rune))
+	case syntax.OpRepeat:
+		times := max(re.Min, re.Max, 1)
+		return uint64(times) * (total + 1)
+	case syntax.OpConcat:
+		return total
+	case syntax.OpCapture:
+		return total + 2
+	default:
+		return total + 1
+	}
 }
 
 func matchCost(subject string, size uint64) uint64 {
-	return 1 + uint64(len(subject))*size/stepsPerCost
+	return 1 + size + uint64(len(subject))*size/stepsPerCost // size: to compile it
 }
 
 // options declare matches() over these patterns, with its cost.
@@ -128,11 +148,11 @@ func estimateMatch(estimator cost.Estimator, target *cost.AstNode, args []cost.A
 	program := uint64(usualPattern)
 	if e := args[1].Expr(); e != nil && e.Kind() == ast.LiteralKind {
 		if text, ok := e.AsLiteral().(types.String); ok {
-			program, _ = programSize(string(text)) // the validator reports what is no pattern
+			program, _ = programSize(string(text)) // shape has reported what is no pattern
 		}
 	} else if hint := estimator.EstimateSize(args[1]); hint == nil || hint.Max > usualBytes {
 		program = MaxRegexpProgram
 	}
 	size := cost.EstimateSize(estimator, args[0])
-	return cost.NewCallEstimate(size.MultiplyByCostFactor(float64(program)/stepsPerCost).Add(cost.CallCostEstimate), nil)
+	return cost.NewCallEstimate(size.MultiplyByCostFactor(float64(program)/stepsPerCost).Add(cost.FixedCostEstimate(1+program)), nil)
 }

@@ -37,7 +37,7 @@ var (
 	undeclared = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
 	overload   = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
 	field      = regexp.MustCompile(`^undefined field '([^']*)'`)
-	invalid    = regexp.MustCompile(`^invalid (timestamp|duration|matches) argument`)
+	invalid    = regexp.MustCompile(`^invalid (timestamp|duration) argument`)
 )
 
 func (c *compiler) words(message string) (code, text, suggestion string) {
@@ -59,14 +59,10 @@ func (c *compiler) words(message string) (code, text, suggestion string) {
 		return CodeName, fmt.Sprintf("there is no field %q", m[1]), ""
 	}
 	if m := invalid.FindStringSubmatch(message); m != nil {
-		switch m[1] {
-		case "timestamp":
+		if m[1] == "timestamp" {
 			return CodeType, "this is not a timestamp", `write it as RFC 3339 has it: "2030-01-01T00:00:00Z"`
-		case "duration":
-			return CodeType, "this is not a duration", `write it like "1h30m"`
-		default:
-			return CodeType, "this is not a regular expression", "CEL's are those of RE2, without look-around and back references"
 		}
+		return CodeType, "this is not a duration", `write it like "1h30m"`
 	}
 	switch {
 	case strings.HasPrefix(message, "Syntax error: "):
@@ -81,8 +77,6 @@ func (c *compiler) words(message string) (code, text, suggestion string) {
 		return CodeTooLarge, fmt.Sprintf("the expression nests too deep: %d is the most", MaxDepth), "split it into several conditions"
 	case strings.Contains(message, "node count"):
 		return CodeTooLarge, fmt.Sprintf("the expression has too many parts: %d are the most", MaxNodes), "split it into several conditions"
-	case strings.Contains(message, "nesting limit"):
-		return CodeTooCost, fmt.Sprintf("loops nest too deep: %d all(), exists(), map(), filter() inside each other are the most", MaxComprehensions), ""
 	case strings.Contains(message, "exceeds limit"), strings.Contains(message, "limit exceeded"):
 		return CodeTooLarge, clip(message), ""
 	}
