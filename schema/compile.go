@@ -21,6 +21,10 @@ const (
 	MaxConditions = 1_000
 	MaxNodes      = 500_000 // of rewrites, the targets of arrows counted
 
+	// MaxConditionBytes is the most of all conditions' expressions together: to
+	// compile that much takes about half a second.
+	MaxConditionBytes = 64 << 10
+
 	maxDiagnostics = 200 // of one schema; the rest is counted, not told
 )
 
@@ -76,6 +80,7 @@ type compiler struct {
 	conditions    map[string]*Condition
 	conditionList []*Condition
 	params        map[string]bool // the names of all conditions' parameters
+	celBytes      int             // of the conditions' expressions so far
 	refuse        []string
 	relations     []*relationSymbol // of all types, in the order of their numbers' asking
 	nodes         int

@@ -105,6 +105,11 @@ func (c *compiler) compileConditions() {
 			if node.Body == "" { // the parser has said so
 				continue
 			}
+			if c.celBytes += len(node.Body); c.celBytes > MaxConditionBytes {
+				c.report(node.Name.Place, node.Name.Width, "too_large",
+					fmt.Sprintf("the expressions of all conditions have more than %d bytes together", MaxConditionBytes), "", "")
+				return
+			}
 			params := make([]condition.Param, len(node.Params))
 			for i, p := range node.Params {
 				params[i] = condition.Param{Name: p.Name.Text, Type: p.Type}

@@ -50,6 +50,9 @@ func hostile() map[string]struct{ text, want string } {
 		"unclosed contexts":           {head + "test \"x\" {\n" + strings.Repeat("with {\n", 250_000), "syntax"},
 		"unclosed contexts, one line": {head + "test \"x\" {\n" + strings.Repeat("with {", 300_000), "syntax"},
 		"10,000 conditions":           {head + many(10_000, func(i int) string { return fmt.Sprintf("condition c%d(a: int) { a == 1 }\n", i) }), "too_large"},
+		"1,000 long conditions": {head + many(1000, func(i int) string {
+			return fmt.Sprintf("condition c%d(a: int) { a == 1%s }\n", i, strings.Repeat(" || a == 1", 150))
+		}), "too_large"},
 		"a comment that does not end": {head + "/*" + strings.Repeat("/* ", 500_000), "bad_token"},
 		"a file too large":            {head + strings.Repeat(" ", ast.MaxFileBytes), "file_too_large"},
 		"names of 2,000,000 bytes":    {head + "type " + strings.Repeat("a", 2_000_000), "bad_name"},
