@@ -2,6 +2,9 @@ package state
 
 import (
 	"encoding/binary"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -99,4 +102,26 @@ func (a *applier) revive(st *store, r row) (bool, error) {
 	}
 	a.write(st, r, oldRow, old)
 	return true, nil
+}
+
+// HasExpired says whether a store holds a tuple that has expired at an instant and
+// is not collected yet, so that nobody proposes to collect nothing.
+func (s *State) HasExpired(name string, at time.Time) (bool, error) {
+	v, err := s.View(name, 0)
+	if err != nil {
+		return false, err
+	}
+	defer v.Close()
+	txn := v.txn()
+	defer txn.Discard()
+	prefix := keySpace(prefixExpiry, v.st.id)
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
+	defer it.Close()
+	it.Seek(prefix)
+	if !it.Valid() {
+		return false, nil
+	}
+	f := fields{b: it.Item().Key()[len(prefix):]}
+	first := tuple.Edge{Expires: f.u64()}
+	return f.err == nil && first.ExpiredAt(at.UnixNano()), f.err
 }

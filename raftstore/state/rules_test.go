@@ -137,7 +137,21 @@ func TestCollectExpired(t *testing.T) {
 		c.ok("a", ops(t, fmt.Sprintf("create document:d%d#viewer@user:ana until %s", i, instant)))
 	}
 	c.ok("a", ops(t, "touch document:d4#viewer@user:ana")) // no longer expires
+	expired := func() bool {
+		t.Helper()
+		found, err := c.s.HasExpired("a", time.Unix(0, c.time))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if expired() {
+		t.Error("something has expired too early")
+	}
 	c.time += int64(3 * time.Second)
+	if !expired() {
+		t.Error("nothing has expired")
+	}
 	r := c.ok("a", &command.CollectExpired{Limit: 1})
 	if r.Deleted != 1 || !r.More {
 		t.Errorf("collected %d, more %v, want one of two", r.Deleted, r.More)
@@ -145,6 +159,9 @@ func TestCollectExpired(t *testing.T) {
 	r = c.ok("a", &command.CollectExpired{})
 	if r.Deleted != 1 || r.More {
 		t.Errorf("collected %d, more %v, want the other one", r.Deleted, r.More)
+	}
+	if expired() {
+		t.Error("something expired is left")
 	}
 	v := view(t, c.s, "a", 0)
 	if n, err := v.Counts(); err != nil || n.Live != 3 {
