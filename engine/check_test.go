@@ -116,7 +116,7 @@ func TestDeepChainAnswers(t *testing.T) {
 	expect(t, v, "user:ana member group:0", engine.Allowed)
 	expect(t, v, "user:bob member group:0", engine.Denied)
 	v.Limits.Nodes = 1000
-	if _, err := engine.Check(t.Context(), v, question(t, "user:bob member group:0")); !errors.Is(err, engine.ErrBudget) {
+	if _, err := engine.Check(t.Context(), v, question(t, "user:ana member group:0")); !errors.Is(err, engine.ErrBudget) {
 		t.Errorf("a spent budget: got %v, want ErrBudget", err)
 	}
 }

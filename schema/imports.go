@@ -13,8 +13,13 @@ import (
 // read parses the first file and, breadth first, what it imports. Each file is
 // read once, so cycles of imports are fine.
 func (c *compiler) read(files []source.File) {
+	root := ""
 	byName := make(map[string]source.File, len(files))
-	for _, f := range files {
+	for i, f := range files {
+		f.Name = path.Clean(f.Name)
+		if i == 0 {
+			root = f.Name
+		}
 		if _, ok := byName[f.Name]; ok {
 			c.add(source.Diagnostic{Code: "duplicate_file", Place: source.Place{File: f.Name, Line: 1, Column: 1},
 				Message: fmt.Sprintf("the file %s was given twice", f.Name)})
@@ -22,8 +27,8 @@ func (c *compiler) read(files []source.File) {
 		}
 		byName[f.Name] = f
 	}
-	seen := map[string]bool{files[0].Name: true}
-	c.files = []source.File{byName[files[0].Name]}
+	seen := map[string]bool{root: true}
+	c.files = []source.File{byName[root]}
 	bytes := 0
 	for i := 0; i < len(c.files); i++ {
 		if bytes += len(c.files[i].Text); bytes > MaxBytes {

@@ -43,3 +43,10 @@ func TestDiagnostics(t *testing.T) {
 		})
 	}
 }
+
+func TestLineEndsAndByteOrderMarksAreDropped(t *testing.T) {
+	got, err := ast.FormatText("a.pemba", "\uFEFFpemba 1\r\n\r\n// why\r\ntype user // trail\r\n")
+	if want := "pemba 1\n\n// why\ntype user // trail\n"; err != nil || got != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}

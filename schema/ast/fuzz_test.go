@@ -3,6 +3,7 @@ package ast_test
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/pemba-authz/pemba/schema/ast"
 	"github.com/pemba-authz/pemba/schema/source"
@@ -33,6 +34,9 @@ func FuzzParse(f *testing.F) {
 		for i, d := range diagnostics {
 			if d.Code == "" || d.Message == "" || d.Place.Line < 1 || d.Place.Column < 1 {
 				t.Errorf("incomplete diagnostic: %+v", d)
+			}
+			if !utf8.ValidString(d.Message + d.Excerpt + d.Expected + d.Suggestion) {
+				t.Errorf("not UTF-8: %q", d.Render())
 			}
 			if i > 0 && d.Place.Compare(diagnostics[i-1].Place) < 0 {
 				t.Errorf("out of order: %v behind %v", d, diagnostics[i-1])

@@ -27,11 +27,9 @@ func Parse(file source.File) (*File, source.Diagnostics) {
 		return p.out, source.Diagnostics{{Code: "file_too_large", Place: place, Suggestion: "split it with import",
 			Message: fmt.Sprintf("the file has %d bytes, %d are the most", len(file.Text), MaxFileBytes)}}
 	}
-	text := strings.ReplaceAll(file.Text, "\r\n", "\n")
-	if !utf8.ValidString(text) {
-		text = strings.ToValidUTF8(text, "\uFFFD")
-	}
+	text := strings.ReplaceAll(strings.TrimPrefix(file.Text, "\uFEFF"), "\r\n", "\n")
 	p.lines = strings.Split(text, "\n")
+	p.characters(text)
 	p.separate(scan(file.Name, text))
 	if len(p.tokens) > MaxTokens {
 		p.reportToken(p.tokens[MaxTokens], "file_too_large", fmt.Sprintf("the file has more than %d words and marks", MaxTokens), "",
@@ -46,6 +44,30 @@ func Parse(file source.File) (*File, source.Diagnostics) {
 			Message: fmt.Sprintf("%d more errors are not shown", p.dropped)})
 	}
 	return p.out, p.diagnostics
+}
+
+// characters refuses what makes a file read other than it looks: bytes that are
+// no UTF-8, and the marks that turn the direction of writing.
+func (p *parser) characters(text string) {
+	bad := func(r rune) bool {
+		return r == utf8.RuneError || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
+	}
+	pos := lexer.Position{Line: 1, Column: 1}
+	for rest := text; len(p.diagnostics) < maxDiagnostics; {
+		i := strings.IndexFunc(rest, bad)
+		if i < 0 {
+			return
+		}
+		pos.Advance(rest[:i])
+		r, size := utf8.DecodeRuneInString(rest[i:])
+		message := fmt.Sprintf("the character %U changes how the line looks", r)
+		if r == utf8.RuneError {
+			message = "this is no UTF-8"
+		}
+		p.report(pos, 1, "bad_character", message, "", "remove it")
+		pos.Advance(rest[i : i+size])
+		rest = rest[i+size:]
+	}
 }
 
 // parser walks over the significant tokens of a file.
@@ -101,9 +123,9 @@ func (p *parser) report(pos lexer.Position, width int, code, message, expected, 
 		p.dropped++
 		return
 	}
-	d := &source.Diagnostic{Code: code, Place: p.place(pos), Width: width, Message: message, Expected: expected, Suggestion: suggestion}
+	d := &source.Diagnostic{Code: code, Place: p.place(pos), Width: width, Message: strings.ToValidUTF8(message, "\uFFFD"), Expected: expected, Suggestion: suggestion}
 	if pos.Line >= 1 && pos.Line <= len(p.lines) {
-		d.Excerpt = p.lines[pos.Line-1]
+		d.Excerpt = source.Clip(p.lines[pos.Line-1], pos.Column)
 	}
 	p.diagnostics = append(p.diagnostics, d)
 }

@@ -6,10 +6,14 @@ const maxCandidates = 2000
 
 // Nearest returns the candidate that name was most likely meant to be: the one
 // at the smallest edit distance, if that is at most a third of the name's
-// length (at least 1). "" when none is near. On a tie the first one wins.
+// length. "" when none is near, as for names of less than three bytes. On a tie
+// the first one wins.
 func Nearest(name string, candidates []string) string {
-	limit := max(1, len(name)/3)
+	limit := len(name) / 3
 	best := ""
+	if limit == 0 {
+		return best
+	}
 	for _, c := range candidates[:min(len(candidates), maxCandidates)] {
 		if c == name || c == "" || abs(len(c)-len(name)) > limit {
 			continue

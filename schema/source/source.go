@@ -127,8 +127,25 @@ func Excerpt(files []File, p Place) string {
 		}
 		lines := strings.Split(f.Text, "\n")
 		if p.Line >= 1 && p.Line <= len(lines) {
-			return strings.TrimSuffix(lines[p.Line-1], "\r")
+			return Clip(strings.TrimSuffix(lines[p.Line-1], "\r"), p.Column)
 		}
 	}
 	return ""
+}
+
+// maxExcerpt is the longest excerpt, in characters: a hostile file is one line.
+const maxExcerpt = 1000
+
+// Clip makes an excerpt of a line: valid UTF-8, and only its beginning where it is
+// long; "" when the column is behind that.
+func Clip(line string, column int) string {
+	if column > maxExcerpt {
+		return ""
+	}
+	line = line[:min(len(line), 4*maxExcerpt)]
+	line = strings.ToValidUTF8(line, "\uFFFD")
+	if runes := []rune(line); len(runes) > maxExcerpt {
+		line = string(runes[:maxExcerpt]) + "…"
+	}
+	return line
 }

@@ -1,0 +1,66 @@
+package source_test
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/pemba-authz/pemba/schema/source"
+)
+
+func TestNearest(t *testing.T) {
+	candidates := []string{"viewer", "editor", "owner", "x", "view_data"}
+	for name, want := range map[string]string{
+		"viewr": "viewer", "viewers": "viewer", "veiwer": "viewer", "onwer": "owner", "view_dta": "view_data",
+		"y": "", "admin": "", "": "", "viewer": "", "vieweditor": "",
+	} {
+		if got := source.Nearest(name, candidates); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestNearestTakesTheNearest(t *testing.T) {
+	if got := source.Nearest("viewers", []string{"viewed", "viewer"}); got != "viewer" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestRenderPointsAtTheFault(t *testing.T) {
+	d := &source.Diagnostic{Code: "unknown_type", Place: source.Place{File: "a.pemba", Line: 3, Column: 5}, Width: 4,
+		Excerpt: "\tü: usr", Message: "there is no type", Expected: "a type", Suggestion: "did you mean user?"}
+	want := "a.pemba:3:5: error: there is no type [unknown_type]\n    3 |  ü: usr\n            ^^^^\n        expected a type\n        did you mean user?\n"
+	if got := d.Render(); got != want {
+		t.Errorf("got\n%s, want\n%s", got, want)
+	}
+}
+
+func TestExcerptsAreShortAndValid(t *testing.T) {
+	long := strings.Repeat("ü", 1_000_000) + "\xff"
+	files := []source.File{{Name: "a", Text: "first\r\nsec\xffond\n" + long}}
+	at := func(line, column int) string {
+		return source.Excerpt(files, source.Place{File: "a", Line: line, Column: column})
+	}
+	if got := at(1, 1); got != "first" {
+		t.Errorf("got %q", got)
+	}
+	if got := at(2, 1); got != "sec\uFFFDond" {
+		t.Errorf("got %q", got)
+	}
+	if got := at(3, 5); utf8.RuneCountInString(got) > 1001 || !utf8.ValidString(got) || !strings.HasSuffix(got, "ü…") {
+		t.Errorf("got %d bytes", len(got))
+	}
+	if got := at(3, 500_000); got != "" {
+		t.Errorf("an excerpt without the place: %d bytes", len(got))
+	}
+}
+
+func TestSortDropsWhatIsSaidTwice(t *testing.T) {
+	at := func(line int, message string) *source.Diagnostic {
+		return &source.Diagnostic{Place: source.Place{Line: line, Column: 1}, Message: message}
+	}
+	got := source.Diagnostics{at(2, "b"), at(1, "a"), at(2, "b"), at(2, "c")}.Sort()
+	if len(got) != 3 || got[0].Message != "a" || got[2].Message != "c" {
+		t.Errorf("got %v", got)
+	}
+}
