@@ -15,16 +15,22 @@ type Result struct {
 // Summary is one kind of request. Latencies are as the client saw them, HTTP and
 // JSON included.
 type Summary struct {
-	Count     int           `json:"count"`  // requests answered
-	Failed    int           `json:"failed"` // requests that ended in an error
-	Wrong     int           `json:"wrong"`  // answers that the dataset contradicts
-	PerSecond float64       `json:"per_second"`
-	P50       time.Duration `json:"p50_ns"`
-	P90       time.Duration `json:"p90_ns"`
-	P99       time.Duration `json:"p99_ns"`
-	Max       time.Duration `json:"max_ns"`
-	LastError string        `json:"last_error,omitempty"`
+	Count     int     `json:"count"`  // requests answered
+	Failed    int     `json:"failed"` // requests that ended in an error
+	Wrong     int     `json:"wrong"`  // answers that the dataset contradicts
+	PerSecond float64 `json:"per_second"`
+	P50       Latency `json:"p50_ns"`
+	P90       Latency `json:"p90_ns"`
+	P99       Latency `json:"p99_ns"`
+	Max       Latency `json:"max_ns"`
+	LastError string  `json:"last_error,omitempty"`
 }
+
+// Latency is a time in nanoseconds, also in JSON.
+type Latency int64
+
+// String returns it as people read it, in microseconds and above.
+func (l Latency) String() string { return time.Duration(l).Round(time.Microsecond).String() }
 
 // samples is what one worker saw of one kind of request.
 type samples struct {
@@ -61,11 +67,11 @@ func (s *samples) join(other samples) {
 
 func (s *samples) summary(elapsed time.Duration) Summary {
 	slices.Sort(s.took)
-	at := func(share float64) time.Duration {
+	at := func(share float64) Latency {
 		if len(s.took) == 0 {
 			return 0
 		}
-		return s.took[int(share*float64(len(s.took)-1))]
+		return Latency(s.took[int(share*float64(len(s.took)-1))])
 	}
 	return Summary{
 		Count: len(s.took), Failed: s.failed, Wrong: s.wrong, LastError: s.lastError,

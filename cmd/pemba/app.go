@@ -32,6 +32,7 @@ func newApp(s streams) *cli.App {
 	app := &cli.App{
 		Name:                      "pemba",
 		Usage:                     "relationship-based authorization: may this subject do this to that object?",
+		UsageText:                 "pemba COMMAND [arguments and flags, in any order]",
 		Description:               exitCodes,
 		Version:                   version(),
 		Reader:                    s.in,
@@ -43,8 +44,8 @@ func newApp(s streams) *cli.App {
 		ExitErrHandler:            func(*cli.Context, error) {}, // report does it
 		Action:                    func(c *cli.Context) error { return group(c) },
 		Commands: []*cli.Command{
-			schemaCommand(), storeCommand(), tupleCommand(),
-			checkCommand(), explainCommand(), expandCommand(), lookupCommand(), completionCommand(),
+			devCommand(), serveCommand(), schemaCommand(), storeCommand(), tupleCommand(),
+			checkCommand(), explainCommand(), expandCommand(), lookupCommand(), clusterCommand(), benchCommand(), completionCommand(),
 		},
 	}
 	app.OnUsageError = usageFault

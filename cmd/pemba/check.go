@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/pemba-authz/pemba/server/api"
@@ -12,9 +11,13 @@ import (
 func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name: "check", Usage: "may a subject do this to an object?", ArgsUsage: "OBJECT PERMISSION SUBJECT",
-		Description: "pemba check document:readme view user:ana\n\n" + exitCodes,
-		Flags:       asking(),
+		Description: "pemba check document:readme view user:ana\n\n" +
+			"With --file many questions are answered, one a line, and the exit code is 0 if each has an answer.\n\n" + exitCodes,
+		Flags: asking(&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "answer the questions in `FILE`, or - for standard input"}),
 		Action: func(c *cli.Context) error {
+			if name := c.String("file"); name != "" {
+				return checkMany(c, name)
+			}
 			request, err := checkRequest(c)
 			if err != nil {
 				return err
@@ -35,6 +38,21 @@ func checkCommand() *cli.Command {
 			return or(err, exitOf(answer.Answer))
 		},
 	}
+}
+
+func checkMany(c *cli.Context, name string) error {
+	if _, err := arguments(c); err != nil {
+		return err
+	}
+	q, err := readAsked(c)
+	if err != nil {
+		return err
+	}
+	store, err := connectStore(c)
+	if err != nil {
+		return err
+	}
+	return checkFile(c, store, name, q)
 }
 
 func checkRequest(c *cli.Context) (api.CheckRequest, error) {
@@ -77,108 +95,4 @@ func or(first, second error) error {
 		return first
 	}
 	return second
-}
-
-func explainCommand() *cli.Command {
-	return &cli.Command{
-		Name: "explain", Usage: "the answer of a check with the way to it", ArgsUsage: "OBJECT PERMISSION SUBJECT",
-		Description: "For an allowed one: the tuples and rules that allow. For a denied one: what was tried and is missing.\n\n" + exitCodes,
-		Flags:       asking(),
-		Action: func(c *cli.Context) error {
-			request, err := checkRequest(c)
-			if err != nil {
-				return err
-			}
-			store, err := connectStore(c)
-			if err != nil {
-				return err
-			}
-			answer, err := store.Explain(c.Context, request)
-			if err != nil {
-				return err
-			}
-			if c.Bool("json") {
-				return or(printJSON(c.App.Writer, answer), exitOf(answer.Answer))
-			}
-			fmt.Fprintf(c.App.Writer, "%s: %s on %s for %s\n", verdict(answer.Answer), request.Permission, request.Object, request.Subject)
-			printSteps(c.App.Writer, "", answer.Explanation)
-			return exitOf(answer.Answer)
-		},
-	}
-}
-
-// printSteps prints an explanation as a tree.
-func printSteps(w io.Writer, indent string, root *api.Step) {
-	if root == nil {
-		return
-	}
-	fmt.Fprintln(w, indent+stepLine(root))
-	printBelow(w, indent, root.Steps)
-}
-
-func printBelow(w io.Writer, indent string, steps []*api.Step) {
-	for i, s := range steps {
-		branch, below := "├─ ", "│  "
-		if i == len(steps)-1 {
-			branch, below = "└─ ", "   "
-		}
-		fmt.Fprintln(w, indent+branch+stepLine(s))
-		printBelow(w, indent+below, s.Steps)
-	}
-}
-
-// marks show a result at a glance.
-var marks = map[api.Result]string{api.Allowed: "✓", api.Denied: "✗", api.Conditional: "?"}
-
-func stepLine(s *api.Step) string {
-	mark := marks[s.Result]
-	if mark == "" {
-		mark = "·"
-	}
-	parts := []string{mark, s.Kind}
-	if s.Tuple != nil {
-		parts = append(parts, tupleText(*s.Tuple))
-	} else if s.Object != "" {
-		parts = append(parts, userset(s.Object, s.Relation))
-	}
-	if s.Subject != "" && s.Tuple == nil {
-		parts = append(parts, "for", s.Subject)
-	}
-	if s.Condition != nil {
-		parts = append(parts, conditionText(s.Condition))
-	}
-	if len(s.Missing) > 0 {
-		parts = append(parts, "(missing: "+strings.Join(s.Missing, ", ")+")")
-	}
-	if s.Reason != "" {
-		parts = append(parts, "— "+s.Reason)
-	}
-	if s.Place != "" {
-		parts = append(parts, " ["+s.Place+"]")
-	}
-	return strings.Join(parts, " ")
-}
-
-func conditionText(c *api.ConditionStep) string {
-	text := "if " + c.Name + " (" + map[bool]string{true: "holds", false: "does not hold"}[c.Result == api.Allowed] + ")"
-	if len(c.Missing) > 0 {
-		text = "if " + c.Name + " (missing: " + strings.Join(c.Missing, ", ") + ")"
-	}
-	return text
-}
-
-func userset(object, relation string) string {
-	if relation == "" {
-		return object
-	}
-	return object + "#" + relation
-}
-
-// tupleText is the tuple as people write it.
-func tupleText(t api.Tuple) string {
-	parsed, faults := t.Tuple()
-	if len(faults) > 0 {
-		return t.Object + "#" + t.Relation + "@" + t.Subject
-	}
-	return parsed.String()
 }

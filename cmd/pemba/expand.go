@@ -48,20 +48,7 @@ func printUserset(w io.Writer, first, rest string, u *api.Userset) {
 	if u == nil {
 		return
 	}
-	line := u.Kind
-	if u.Object != "" {
-		line += " " + userset(u.Object, u.Relation)
-	}
-	if u.Via != nil && u.Via.Condition != nil {
-		line += " if " + u.Via.Condition.Name
-	}
-	if u.Back {
-		line += " (see above)"
-	}
-	if u.Cut {
-		line += " …"
-	}
-	fmt.Fprintln(w, first+line)
+	fmt.Fprintln(w, first+usersetLine(u))
 	total := len(u.Subjects) + len(u.Children)
 	lead := func(i int) (string, string) {
 		if i == total-1 {
@@ -69,9 +56,9 @@ func printUserset(w io.Writer, first, rest string, u *api.Userset) {
 		}
 		return rest + "├─ ", rest + "│  "
 	}
-	for i, t := range u.Subjects {
+	for i, leaf := range u.Subjects {
 		branch, _ := lead(i)
-		fmt.Fprintln(w, branch+subjectText(t.Tuple))
+		fmt.Fprintln(w, branch+leafLine(leaf))
 	}
 	for i, child := range u.Children {
 		branch, below := lead(len(u.Subjects) + i)
@@ -79,8 +66,35 @@ func printUserset(w io.Writer, first, rest string, u *api.Userset) {
 	}
 }
 
-// subjectText is a tuple without its object and relation.
-func subjectText(t api.Tuple) string {
-	text := tupleText(t)
-	return strings.TrimPrefix(text, t.Object+"#"+t.Relation+"@")
+func usersetLine(u *api.Userset) string {
+	line := u.Kind
+	if u.Object != "" {
+		line = userset(u.Object, u.Relation)
+	}
+	if u.Via != nil {
+		line += " by " + leafLine(*u.Via)
+	}
+	for _, a := range u.Actors {
+		if a.Owner != "" {
+			line += fmt.Sprintf(" (%s where its %s does)", a.Type, a.Owner)
+		} else {
+			line += fmt.Sprintf(" (no %s)", a.Type)
+		}
+	}
+	if u.Back {
+		line += " (opened elsewhere)"
+	}
+	if u.Cut {
+		line += " …"
+	}
+	return line
+}
+
+// leafLine is the subject of a tuple, with what its condition says.
+func leafLine(l api.Leaf) string {
+	text := strings.TrimPrefix(tupleText(l.Tuple), l.Object+"#"+l.Relation+"@")
+	if l.Result != api.Allowed {
+		text += " " + verdict(api.Answer{Result: l.Result, Missing: l.Missing})
+	}
+	return text
 }

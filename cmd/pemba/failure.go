@@ -130,10 +130,21 @@ func renderProblem(p *api.Problem) string {
 		}
 		fmt.Fprintf(&b, "       %s\n", f)
 	}
+	if hint := hints[p.Code]; hint != "" {
+		fmt.Fprintf(&b, "       %s\n", hint)
+	}
 	if p.Retry {
 		b.WriteString("       the same request may succeed a little later\n")
 	}
 	return b.String()
+}
+
+// hints say in commands what to do about a problem.
+var hints = map[api.Code]string{
+	api.UnknownStore:   "pemba store create NAME creates a store, pemba store list names those that are there",
+	api.NoSchema:       "pemba schema put FILE gives the store a schema",
+	api.OrphanedTuples: "--orphans delete or --orphans ignore says what shall become of them",
+	api.SchemaChanged:  "pemba schema get --json shows the schema that is there, with its etag",
 }
 
 func faultDiagnostic(f api.Fault) *source.Diagnostic {

@@ -33,6 +33,7 @@ func schemaCommand() *cli.Command {
 				Flags:  []cli.Flag{jsonFlag, &cli.BoolFlag{Name: "strict", Usage: "exit with 1 for warnings too"}},
 				Action: checkSchemas,
 			},
+			schemaTestCommand(),
 			schemaImportCommand(),
 			schemaDiffCommand(),
 			schemaPutCommand(),
@@ -267,93 +268,4 @@ func (r checked) String() string {
 		parts = append(parts, plural(len(r.Warnings), "warning"))
 	}
 	return fmt.Sprintf("%s: good: %s", r.File, strings.Join(parts, ", "))
-}
-
-func schemaDiffCommand() *cli.Command {
-	return &cli.Command{
-		Name: "diff", Usage: "what differs in meaning between two schemas", ArgsUsage: "[OLD] NEW",
-		Description: "With one file it is compared with the schema of the store. Breaking changes come first.",
-		Flags:       remote(&cli.BoolFlag{Name: "exit-code", Usage: "exit with 1 if a change is breaking"}),
-		Action:      diffSchemas,
-	}
-}
-
-func diffSchemas(c *cli.Context) error {
-	names := c.Args().Slice()
-	if len(names) != 1 && len(names) != 2 {
-		return &usageError{command: commandPath(c), message: "the command takes one file or two: [OLD] NEW"}
-	}
-	updated, err := compileFile(c, names[len(names)-1])
-	if err != nil {
-		return err
-	}
-	var old *schema.Module
-	if len(names) == 2 {
-		old, err = compileFile(c, names[0])
-	} else {
-		old, err = compileStore(c)
-	}
-	if err != nil {
-		return err
-	}
-	changes := schema.Diff(old.Schema, updated.Schema)
-	breaking := false
-	for _, change := range changes {
-		breaking = breaking || change.Breaking
-	}
-	if c.Bool("json") {
-		err = printChangesJSON(c, changes)
-	} else {
-		err = printChanges(c, changes)
-	}
-	if err == nil && breaking && c.Bool("exit-code") {
-		return errQuiet(exitNo)
-	}
-	return err
-}
-
-func compileStore(c *cli.Context) (*schema.Module, error) {
-	store, err := connectStore(c)
-	if err != nil {
-		return nil, err
-	}
-	current, err := store.Schema(c.Context, "")
-	if err != nil {
-		return nil, err
-	}
-	return compileSource(sourceFiles(current.Files))
-}
-
-func printChanges(c *cli.Context, changes []schema.Change) error {
-	if len(changes) == 0 {
-		_, err := fmt.Fprintln(c.App.Writer, "no difference of meaning")
-		return err
-	}
-	t := newTable(c.App.Writer, "breaking", "change", "name", "decisions", "detail")
-	for _, change := range changes {
-		mark := ""
-		if change.Breaking {
-			mark = "breaking"
-		}
-		t.row(mark, strings.ReplaceAll(change.Code, "_", " "), change.Name, strings.ReplaceAll(string(change.Effect), "_", " "), change.Detail)
-	}
-	return t.flush()
-}
-
-func printChangesJSON(c *cli.Context, changes []schema.Change) error {
-	type change struct {
-		Code     string        `json:"code"`
-		Name     string        `json:"name"`
-		Detail   string        `json:"detail,omitzero"`
-		Breaking bool          `json:"breaking"`
-		Effect   schema.Effect `json:"effect"`
-		Place    string        `json:"place"`
-	}
-	out := struct {
-		Changes []change `json:"changes"`
-	}{Changes: []change{}}
-	for _, x := range changes {
-		out.Changes = append(out.Changes, change{x.Code, x.Name, x.Detail, x.Breaking, x.Effect, x.Place.String()})
-	}
-	return printJSON(c.App.Writer, out)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"strconv"
 	"strings"
@@ -13,7 +14,10 @@ import (
 	"github.com/pemba-authz/pemba/client"
 	"github.com/pemba-authz/pemba/client/tuplefile"
 	"github.com/pemba-authz/pemba/schema"
+	"github.com/pemba-authz/pemba/schema/dialect/openfga"
+	"github.com/pemba-authz/pemba/schema/dialect/spicedb"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 	"github.com/urfave/cli/v2"
 )
@@ -25,6 +29,7 @@ func importCommand() *cli.Command {
 			"is shown with its line. What is there already is written once more, so an import that was cut off can be repeated.",
 		Flags: remote(
 			&cli.StringFlag{Name: "format", Usage: "`text`, csv or json; by the file's name without it"},
+			fromFlag(),
 			&cli.BoolFlag{Name: "dry-run", Usage: "read and check everything, and write nothing"},
 			&cli.StringFlag{Name: "schema", Usage: "with --dry-run: check against this schema `FILE` instead of a store's"},
 			&cli.IntFlag{Name: "batch", Value: 500, Usage: "write `N` tuples in one change"},
@@ -88,6 +93,12 @@ type inputFile struct {
 	name   string
 	file   *os.File
 	format tuplefile.Format
+	from   func(name string, r io.Reader) iter.Seq2[tuple.Tuple, error] // another engine's; nil: format says how
+}
+
+// tupleImporters read other engines' files of tuples.
+var tupleImporters = map[string]func(name string, r io.Reader) iter.Seq2[tuple.Tuple, error]{
+	"openfga": openfga.Tuples, "spicedb": spicedb.Tuples,
 }
 
 // openFiles opens what the arguments name; standard input is kept in a file.
@@ -98,8 +109,15 @@ func openFiles(c *cli.Context) (files []inputFile, done func(), err error) {
 			f()
 		}
 	}
+	from := c.String("from")
+	switch {
+	case from != "" && tupleImporters[from] == nil:
+		return nil, nil, dialectError(c, from)
+	case from != "" && c.String("format") != "":
+		return nil, nil, &usageError{command: commandPath(c), message: "--format and --from exclude each other: " + from + " has its own formats"}
+	}
 	for _, name := range c.Args().Slice() {
-		in := inputFile{name: name, format: tuplefile.FormatOf(name)}
+		in := inputFile{name: name, format: tuplefile.FormatOf(name), from: tupleImporters[from]}
 		if text := c.String("format"); text != "" {
 			if in.format, err = tuplefile.ParseFormat(text); err != nil {
 				done()
@@ -141,11 +159,22 @@ func spool(r io.Reader) (*os.File, error) {
 	return file, nil
 }
 
-func (in inputFile) entries() (func(yield func(tuplefile.Entry, error) bool), error) {
+// entries reads the file from its beginning. Of other engines' files only faults
+// have places; their tuples are counted.
+func (in inputFile) entries() (iter.Seq2[tuplefile.Entry, error], error) {
 	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	return tuplefile.Read(in.name, in.file, in.format), nil
+	if in.from == nil {
+		return tuplefile.Read(in.name, in.file, in.format), nil
+	}
+	return func(yield func(tuplefile.Entry, error) bool) {
+		for t, err := range in.from(in.name, in.file) {
+			if !yield(tuplefile.Entry{Tuple: t, Place: source.Place{File: in.name, Line: 1, Column: 1}}, err) {
+				return
+			}
+		}
+	}, nil
 }
 
 // admission returns what the tuples are held against and where they are written.
@@ -162,7 +191,7 @@ func admission(c *cli.Context) (*schema.Admitter, *client.Store, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	current, err := store.Schema(c.Context, "")
+	current, err := freshSchema(c.Context, store)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -171,6 +200,15 @@ func admission(c *cli.Context) (*schema.Admitter, *client.Store, error) {
 		return nil, nil, fmt.Errorf("the store's schema is not one that this version compiles: %w", err)
 	}
 	return module.Admission.Index(), store, nil
+}
+
+// freshSchema returns the schema as of now, though the asked node may be behind.
+func freshSchema(ctx context.Context, store *client.Store) (api.SchemaResponse, error) {
+	now, err := store.ReadTuples(ctx, api.ReadRequest{Page: api.Page{Limit: 1}, Consistency: api.FullyConsistent()})
+	if err != nil {
+		return api.SchemaResponse{}, err
+	}
+	return store.Schema(ctx, now.Token)
 }
 
 // verify reads all files and returns how many tuples they hold, or every fault.
@@ -183,6 +221,7 @@ func verify(files []inputFile, admitter *schema.Admitter) (int, error) {
 		if err != nil {
 			return 0, err
 		}
+		before := total
 		for e, err := range entries {
 			var d *source.Diagnostic
 			switch {
@@ -193,6 +232,9 @@ func verify(files []inputFile, admitter *schema.Admitter) (int, error) {
 			default:
 				total++
 				if refusal := admitter.Admit(e.Tuple); refusal != nil {
+					if in.from != nil {
+						refusal.Message = fmt.Sprintf("the tuple number %d: %s", total-before, refusal.Message)
+					}
 					faults = append(faults, &source.Diagnostic{Code: string(refusal.Code), Place: e.Place, Excerpt: clipped(e.Tuple.String()),
 						Message: refusal.Message, Expected: refusal.Expected, Suggestion: refusal.Suggestion, Width: 1})
 				}
@@ -219,7 +261,7 @@ func clipped(text string) string {
 func send(c *cli.Context, store *client.Store, files []inputFile, result *imported) error {
 	begin := time.Now()
 	defer func() { result.Took = time.Since(begin) }()
-	batch := batch{store: store, most: c.Int("batch"), result: result, total: result.Tuples}
+	batch := batch{store: store, most: c.Int("batch"), result: result, total: result.Tuples, said: begin}
 	if !c.Bool("json") && result.Tuples > batch.most {
 		batch.progress = c.App.ErrWriter
 	}
@@ -251,6 +293,8 @@ type batch struct {
 	total    int
 	result   *imported
 	progress io.Writer // nil: none
+	tenths   int       // of the whole, and when they were said last
+	said     time.Time
 }
 
 func (b *batch) add(ctx context.Context, e tuplefile.Entry) error {
@@ -285,7 +329,8 @@ func (b *batch) flush(ctx context.Context) error {
 	b.result.Token = string(answer.Token)
 	b.pending = b.pending[:0]
 	clear(b.keys)
-	if b.progress != nil {
+	if tenth := 10 * b.sent / b.total; b.progress != nil && (tenth > b.tenths || time.Since(b.said) > 5*time.Second) {
+		b.tenths, b.said = tenth, time.Now()
 		fmt.Fprintf(b.progress, "%d of %d tuples (%d%%)\n", b.sent, b.total, 100*b.sent/b.total)
 	}
 	return nil

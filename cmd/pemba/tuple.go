@@ -15,7 +15,11 @@ func tupleCommand() *cli.Command {
 			{
 				Name: "write", Usage: "write tuples: all of them or none", ArgsUsage: "TUPLE…",
 				Description: "pemba tuple write 'document:readme#viewer@group:eng#member until 2030-01-01T00:00:00Z'",
-				Flags:       remote(&cli.BoolFlag{Name: "create", Usage: "refuse tuples that are there already"}),
+				Flags: remote(
+					&cli.BoolFlag{Name: "create", Usage: "refuse tuples that are there already"},
+					&cli.StringSliceFlag{Name: "if", Usage: "write only if this `TUPLE` is there; may be repeated"},
+					&cli.StringSliceFlag{Name: "unless", Usage: "write only if this `TUPLE` is not there; may be repeated"},
+					&cli.StringFlag{Name: "idempotency-key", Usage: "a `KEY` that makes a repeated write the same write"}),
 				Action: func(c *cli.Context) error {
 					if c.Bool("create") {
 						return writeTuples(c, api.Create)
@@ -87,7 +91,10 @@ func writeTuples(c *cli.Context, op api.Op) error {
 	if err != nil {
 		return err
 	}
-	var request api.WriteRequest
+	request := api.WriteRequest{IdempotencyKey: c.String("idempotency-key")}
+	if request.Preconditions, err = preconditions(c); err != nil {
+		return err
+	}
 	for _, t := range tuples {
 		request.Operations = append(request.Operations, api.Operation{Op: op, Tuple: api.FromTuple(t)})
 	}
@@ -96,6 +103,24 @@ func writeTuples(c *cli.Context, op api.Op) error {
 		return err
 	}
 	return printWritten(c, answer)
+}
+
+func preconditions(c *cli.Context) ([]api.Precondition, error) {
+	var out []api.Precondition
+	for _, flag := range []struct {
+		name string
+		must api.Must
+	}{{"if", api.Match}, {"unless", api.NotMatch}} {
+		for _, text := range c.StringSlice(flag.name) {
+			key, err := tuple.ParseKey(text)
+			if err != nil {
+				return nil, fmt.Errorf("--%s: %w", flag.name, err)
+			}
+			out = append(out, api.Precondition{Must: flag.must, Filter: api.Filter{
+				Object: key.Object.String(), Relation: key.Relation, Subject: key.Subject.String()}})
+		}
+	}
+	return out, nil
 }
 
 func printWritten(c *cli.Context, answer api.WriteResponse) error {

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/pemba-authz/pemba/raftstore"
+	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/server"
+	"github.com/urfave/cli/v2"
+)
+
+func serveCommand() *cli.Command {
+	env := func(name string) []string { return []string{"PEMBA_" + name} }
+	return &cli.Command{
+		Name: "serve", Usage: "run a node: alone, or as a member of a cluster",
+		Description: "Alone:          pemba serve --dir ./data\n" +
+			"First of three: pemba serve --dir ./a --http :7420 --cluster 127.0.0.1:7421\n" +
+			"The others:     pemba serve --dir ./b --http :7430 --cluster 127.0.0.1:7431 --join 127.0.0.1:7421\n\n" +
+			"SIGINT or SIGTERM lets requests finish and stops the node.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "dir", Required: true, EnvVars: env("DIR"), Usage: "`FOLDER` of everything that the node keeps"},
+			&cli.StringFlag{Name: "http", Value: defaultAddress, EnvVars: env("HTTP"), Usage: "`HOST:PORT` of the HTTP surface; port 0 takes a free one"},
+			&cli.StringFlag{Name: "url", EnvVars: env("URL"), Usage: "the `URL` at which clients reach the HTTP surface, where it is not its address"},
+			&cli.StringFlag{Name: "metrics", EnvVars: env("METRICS"), Usage: "`HOST:PORT` of GET /metrics; none without it"},
+			&cli.StringFlag{Name: "cluster", EnvVars: env("CLUSTER"), Usage: "`HOST:PORT` for the other members; without it the node is alone"},
+			&cli.StringFlag{Name: "advertise", EnvVars: env("ADVERTISE"), Usage: "`HOST:PORT` at which the other members reach --cluster, where it differs"},
+			&cli.StringSliceFlag{Name: "join", EnvVars: env("JOIN"), Usage: "`HOST:PORT` of a member's --cluster; may be repeated"},
+			&cli.DurationFlag{Name: "history-window", Value: raftstore.DefaultHistoryWindow, EnvVars: env("HISTORY_WINDOW"), Usage: "how long past revisions stay readable"},
+			&cli.StringFlag{Name: "log-level", Value: "info", EnvVars: env("LOG_LEVEL"), Usage: "debug, `info`, warn or error"},
+			&cli.StringFlag{Name: "log-format", Value: "text", EnvVars: env("LOG_FORMAT"), Usage: "`text` or json"},
+		},
+		Action: serve,
+	}
+}
+
+func serve(c *cli.Context) error {
+	if _, err := arguments(c); err != nil {
+		return err
+	}
+	if len(c.StringSlice("join")) > 0 && c.String("cluster") == "" {
+		return &usageError{command: commandPath(c), message: "--join needs --cluster", suggestion: "the other members must reach this node"}
+	}
+	logger, err := newLogger(c.App.ErrWriter, c.String("log-level"), c.String("log-format"))
+	if err != nil {
+		return err
+	}
+	p, err := start(c.Context, processConfig{
+		httpAddr: c.String("http"), metricsAddr: c.String("metrics"), url: c.String("url"),
+		store: raftstore.Config{Dir: c.String("dir"), ListenAddr: c.String("cluster"), AdvertiseAddr: c.String("advertise"),
+			Join: c.StringSlice("join"), HistoryWindow: c.Duration("history-window"), Logger: logger},
+		server: server.Config{Logger: logger},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "pemba listens on %s\n", p.url)
+	if p.metrics != "" {
+		fmt.Fprintf(c.App.Writer, "metrics at http://%s/metrics\n", p.metrics)
+	}
+	if address := c.String("cluster"); address != "" {
+		fmt.Fprintf(c.App.Writer, "members reach it on %s\n", address)
+	}
+	err = p.run(c.Context)
+	fmt.Fprintln(c.App.Writer, "pemba stops")
+	return errors.Join(err, p.close())
+}
+
+func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
+	var at slog.Level
+	if err := at.UnmarshalText([]byte(strings.ToUpper(level))); err != nil {
+		return nil, &usageError{command: "pemba serve", message: fmt.Sprintf("--log-level %q is none of debug, info, warn and error", level),
+			suggestion: didYouMean(source.Nearest(level, []string{"debug", "info", "warn", "error"}))}
+	}
+	options := &slog.HandlerOptions{Level: at}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return nil, &usageError{command: "pemba serve", message: fmt.Sprintf("--log-format %q is neither text nor json", format)}
+}
