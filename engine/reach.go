@@ -68,7 +68,7 @@ func (e *evaluation) reachOf(subject int32, budget int) (*reach, error) {
 var firstClimb uint = 24
 
 // climb walks upwards from the subject of the question when the walk downwards
-// has become long. It spends a few times what was spent downwards, and where
+// has become long. It spends twice what was spent downwards, and where
 // that is not enough tries again when several times as much was: so it costs no
 // more than a constant factor, however large either side is.
 func (e *evaluation) climb() (err error) {
@@ -76,7 +76,7 @@ func (e *evaluation) climb() (err error) {
 	if e.reached != nil || spent < e.nextClimb {
 		return nil
 	}
-	e.reached, err = e.reachOf(e.asked, 64+4*int(spent))
+	e.reached, err = e.reachOf(e.asked, 64+2*int(spent))
 	e.nextClimb = 4 * (e.steps - e.begun)
 	return err
 }
