@@ -10,8 +10,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"github.com/pemba-authz/pemba/schema"
-	"github.com/pemba-authz/pemba/schema/ast"
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/dialect/openfga"
 	"github.com/pemba-authz/pemba/schema/dialect/spicedb"
@@ -22,9 +20,15 @@ var update = flag.Bool("update", false, "write what is got into the golden files
 
 var importers = map[string]func([]source.File) dialect.Result{"openfga": openfga.Import, "spicedb": spicedb.Import}
 
-// goldens calls f with every model under testdata of both dialects.
+// goldens runs f with every model under testdata of both dialects.
 func goldens(t *testing.T, f func(t *testing.T, path string, do func([]source.File) dialect.Result, files []source.File)) {
-	for name, do := range importers {
+	eachModel(t, func(name, path string, files []source.File) {
+		t.Run(strings.TrimSuffix(path, ".txtar"), func(t *testing.T) { f(t, path, importers[name], files) })
+	})
+}
+
+func eachModel(t testing.TB, f func(name, path string, files []source.File)) {
+	for name := range importers {
 		paths, err := fs.Glob(os.DirFS("."), name+"/testdata/*.txtar")
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("no models of %s: %v", name, err)
@@ -38,7 +42,7 @@ func goldens(t *testing.T, f func(t *testing.T, path string, do func([]source.Fi
 			for _, file := range archive.Files {
 				files = append(files, source.File{Name: file.Name, Text: string(file.Data)})
 			}
-			t.Run(strings.TrimSuffix(path, ".txtar"), func(t *testing.T) { f(t, path, do, files) })
+			f(name, path, files)
 		}
 	}
 }
@@ -85,13 +89,6 @@ func TestImportedCompiles(t *testing.T) {
 			}
 			return
 		}
-		if _, err := schema.Compile(result.Files, schema.NewNumbering()); err != nil {
-			t.Errorf("the imported schema does not compile: %v\n%s", err, result.Files[0].Text)
-		}
-		for _, f := range result.Files {
-			if text, err := ast.FormatText(f.Name, f.Text); err != nil || text != f.Text {
-				t.Errorf("the formatter makes another text of %s (%v):\n%s", f.Name, err, text)
-			}
-		}
+		checkImport(t, result)
 	})
 }

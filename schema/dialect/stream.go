@@ -28,6 +28,7 @@ type Stream struct {
 	offset int64 // bytes passed on
 	since  int   // of them, since Next
 	start  bool  // a byte order mark may follow
+	blind  bool  // nobody asks for places: nothing is remembered
 
 	line     int
 	begin    int64   // offset of the line's first byte
@@ -38,6 +39,13 @@ type Stream struct {
 // NewStream reads a file of that name.
 func NewStream(name string, r io.Reader) *Stream {
 	return &Stream{name: name, reader: r, line: 1, start: true}
+}
+
+// WithoutPlaces makes the stream remember nothing, for a decoder that knows its
+// lines itself.
+func (s *Stream) WithoutPlaces() *Stream {
+	s.blind = true
+	return s
 }
 
 // Next begins another tuple.
@@ -57,6 +65,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 	}
 	for i, c := range p[:n] {
 		switch {
+		case s.blind:
 		case c == '\n':
 			s.newlines = append(s.newlines, s.offset+int64(i))
 		case !utf8.RuneStart(c):

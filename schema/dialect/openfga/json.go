@@ -82,17 +82,18 @@ type jsonReader struct {
 	counted int
 }
 
-// placeAt returns the place of an offset; offsets only grow.
+// placeAt returns the place of an offset; offsets only grow, one before the last
+// is taken for it.
 func (r *jsonReader) placeAt(offset int) source.Place {
-	offset = min(offset, len(r.text))
+	offset = min(max(offset, r.counted), len(r.text))
 	for i := r.counted; i < offset; i++ {
 		if r.text[i] == '\n' {
 			r.line++
 			r.start, r.column = i+1, 0
 		}
 	}
-	r.column += utf8.RuneCountInString(r.text[max(r.counted, r.start):max(offset, r.start)])
-	r.counted = max(r.counted, offset)
+	r.column += utf8.RuneCountInString(r.text[max(r.counted, r.start):offset])
+	r.counted = offset
 	return source.Place{File: r.file, Line: r.line, Column: r.column + 1}
 }
 

@@ -19,12 +19,12 @@ var columns = []string{"user_type", "user_id", "user_relation", "relation", "obj
 var optionalColumns = []string{"user_relation", "condition_name", "condition_context"}
 
 func readCSV(name string, r io.Reader, yield func(tuple.Tuple, error) bool) {
-	stream := dialect.NewStream(name, r)
+	stream := dialect.NewStream(name, r).WithoutPlaces()
 	rows := csv.NewReader(stream)
 	rows.ReuseRecord = true
 	header, err := rows.Read()
 	if err != nil {
-		yield(tuple.Tuple{}, csvFault(name, rows, err))
+		yield(tuple.Tuple{}, csvFault(name, 1, err))
 		return
 	}
 	index, err := csvHeader(name, header)
@@ -32,7 +32,7 @@ func readCSV(name string, r io.Reader, yield func(tuple.Tuple, error) bool) {
 		yield(tuple.Tuple{}, err)
 		return
 	}
-	for {
+	for line := 1; ; {
 		stream.Next()
 		row, err := rows.Read()
 		if errors.Is(err, io.EOF) {
@@ -40,10 +40,11 @@ func readCSV(name string, r io.Reader, yield func(tuple.Tuple, error) bool) {
 		}
 		var t tuple.Tuple
 		if err != nil {
-			err = csvFault(name, rows, err)
+			err = csvFault(name, line+1, err)
 		} else {
-			line, column := rows.FieldPos(0)
-			t, err = csvKey(row, index).tuple(source.Place{File: name, Line: line, Column: column})
+			line, _ = rows.FieldPos(len(row) - 1)
+			first, _ := rows.FieldPos(0)
+			t, err = csvKey(row, index).tuple(source.Place{File: name, Line: first, Column: 1})
 		}
 		if !yield(t, err) || fatal(err) {
 			return
@@ -105,10 +106,11 @@ func csvKey(row []string, index map[string]int) key {
 }
 
 // csvFault gives an error of the CSV reader its place. A row with too few or too
-// many fields is passed over; anything else ends the reading.
-func csvFault(name string, rows *csv.Reader, err error) error {
+// many fields is passed over; anything else ends the reading. Line is that of the
+// row where the reader does not say.
+func csvFault(name string, line int, err error) error {
 	var parse *csv.ParseError
-	at := source.Place{File: name, Line: 1, Column: 1}
+	at := source.Place{File: name, Line: line, Column: 1}
 	switch {
 	case errors.Is(err, io.EOF):
 		return dialect.Fault(at, "the file is empty: its first line names the columns %s", strings.Join(columns, ", "))
@@ -121,7 +123,6 @@ func csvFault(name string, rows *csv.Reader, err error) error {
 		at.Line, at.Column = parse.StartLine, 1
 		return dialect.Fault(at, "the row has another number of fields than the first line")
 	case errors.Is(err, dialect.ErrTupleTooLong):
-		at.Line, _ = rows.FieldPos(0)
 		return lastFault(dialect.Fault(at, "%v", err))
 	}
 	return fmt.Errorf("read %s: %w", name, err)

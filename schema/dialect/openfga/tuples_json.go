@@ -35,7 +35,10 @@ type tupleReader struct {
 	yield  func(tuple.Tuple, error) bool
 }
 
-func (j *tupleReader) place() source.Place { return j.stream.Place(j.dec.InputOffset()) }
+// place returns where a token of so many bytes begins that was just read.
+func (j *tupleReader) place(length int) source.Place {
+	return j.stream.Place(j.dec.InputOffset() - int64(length))
+}
 
 // refuse yields a fault and goes on.
 func (j *tupleReader) refuse(at source.Place, format string, args ...any) error {
@@ -88,10 +91,9 @@ func (j *tupleReader) object() error {
 	if _, err := j.dec.ReadToken(); err != nil {
 		return err
 	}
-	at := j.place()
-	at.Column--
+	at := j.place(1)
 	var k key
-	var isTuple, isKey bool
+	var isTuple, isKey, refused bool
 	for j.dec.PeekKind() != '}' {
 		field, err := j.dec.ReadToken()
 		if err != nil {
@@ -124,7 +126,8 @@ func (j *tupleReader) object() error {
 		case "continuation_token":
 			err = j.token()
 		default:
-			if err := j.refuse(j.place(), "unknown field %q: a tuple has user, relation, object and condition", clip(field)); err != nil {
+			refused = true
+			if err := j.refuse(j.place(len(field)+2), "unknown field %q: a tuple has user, relation, object and condition", clip(field)); err != nil {
 				return err
 			}
 			err = j.dec.SkipValue()
@@ -136,7 +139,7 @@ func (j *tupleReader) object() error {
 	if _, err := j.dec.ReadToken(); err != nil {
 		return err
 	}
-	if isKey && !isTuple {
+	if refused || isKey && !isTuple {
 		return nil
 	}
 	t, err := k.tuple(at)
@@ -224,11 +227,11 @@ func (j *tupleReader) condition(k *key) error {
 
 // token refuses a page that others follow: the file holds only part of the tuples.
 func (j *tupleReader) token() error {
-	at := j.place()
 	t, err := j.dec.ReadToken()
 	if err != nil {
 		return err
 	}
+	at := j.place(len(t.String()) + 2)
 	if t.Kind() == '"' && t.String() != "" {
 		return j.refuse(at, "the file is one page of several: read the others too, with the continuation token")
 	}
