@@ -1,5 +1,7 @@
 package raftstore
 
+import "github.com/pemba-authz/pemba/raftstore/command"
+
 // WithBoot makes a node believe that the system was started anew when the name
 // of the boot changes, as after a loss of power.
 func (c Config) WithBoot(name string) Config {
@@ -16,3 +18,13 @@ func (n *Node) Fail(err error) { n.fsm.halt(err) }
 
 // Snapshot takes a snapshot now.
 func (n *Node) Snapshot() error { return n.raft.Snapshot().Error() }
+
+// Append puts entries into the log of a leader, past the proposer, which has only
+// a few under way at a time.
+func (n *Node) Append(count int) error {
+	entry, err := command.Entry{Commands: []command.Command{{Body: &command.Marker{}}}}.Encode()
+	for range count {
+		n.raft.Apply(entry, 0)
+	}
+	return err
+}
