@@ -2,6 +2,7 @@ package raftstore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
@@ -41,20 +42,43 @@ func (n *Node) collectLoop(ctx context.Context) {
 // commands carry, store by store.
 func (n *Node) collectExpired(ctx context.Context) error {
 	for _, store := range n.state.Stores() {
-		for more := true; more; {
-			result, err := n.proposer.propose(ctx, command.Command{Store: store.Name, Body: &command.CollectExpired{Limit: collectLimit}})
-			if err != nil && result.Rejection == nil { // rejected: the store was deleted meanwhile
-				return err
-			}
+		more, err := n.mayExpire(store.Name)
+		for more && err == nil {
+			var result command.Result
+			result, err = n.proposer.propose(ctx, command.Command{Store: store.Name, Body: &command.CollectExpired{Limit: collectLimit}})
 			more = result.More
+		}
+		if err != nil && !errors.Is(err, &Rejection{Code: command.CodeStoreNotFound}) { // deleted meanwhile
+			return err
 		}
 	}
 	return nil
 }
 
+// mayExpire says whether a store has tuples with an expiry at all: an entry that
+// finds nothing to do is one that every node keeps.
+func (n *Node) mayExpire(store string) (bool, error) {
+	view, err := n.state.View(store, 0)
+	if err != nil {
+		return false, n.viewError(store, err)
+	}
+	defer view.Close()
+	counts, err := view.Counts()
+	for _, shape := range counts.Shapes {
+		if shape.Expires && shape.Count > 0 {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// floorStep is how many revisions are given up at once at least: the command that
+// does it is a revision itself, and an idle cluster would never come to rest.
+const floorStep = 64
+
 // raiseFloor gives up history before a revision.
 func (n *Node) raiseFloor(ctx context.Context, r tuple.Revision) error {
-	if r <= n.state.Floor() {
+	if r < n.state.Floor()+floorStep {
 		return nil
 	}
 	_, err := n.proposer.propose(ctx, command.Command{Body: &command.SetFloor{Revision: r}})
