@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"unicode/utf8"
 
@@ -23,10 +24,16 @@ type compiled struct {
 
 // compile reads a schema in any dialect. Its errors come as one
 // source.Diagnostics, all at once.
-func (s *Server) compile(from api.SchemaSource) (compiled, error) {
+func (s *Server) compile(ctx context.Context, from api.SchemaSource) (compiled, error) {
 	files, err := s.files(from.Files)
 	if err != nil {
 		return compiled{}, err
+	}
+	select { // compiling takes a processor for itself, and what it takes of memory is bounded per schema
+	case s.compiling <- struct{}{}:
+		defer func() { <-s.compiling }()
+	case <-ctx.Done():
+		return compiled{}, context.Cause(ctx)
 	}
 	var (
 		out   compiled

@@ -14,9 +14,13 @@ type Config struct {
 	// bodies, no headers, no queries. nil discards.
 	Logger *slog.Logger
 
-	// RequestTimeout is the longest that one request may take, its streams
-	// included. Past it the request is an error. 0 is 30 s.
+	// RequestTimeout is the longest that one request may take. Past it the request
+	// is an error. 0 is 30 s.
 	RequestTimeout time.Duration
+
+	// StreamTimeout is the longest that a request for a stream may take, as long as
+	// its client reads on within RequestTimeout. 0 is one hour.
+	StreamTimeout time.Duration
 
 	// EvaluationNodes is the most distinct object#relation pairs that one question
 	// may evaluate. Past it the question is an error. 0 is the engine's default.
@@ -25,6 +29,10 @@ type Config struct {
 	// Requests is the most requests that are worked on at once; further ones are
 	// answered with `overloaded`. 0 is 4,096.
 	Requests int
+
+	// Compilations is the most schemas that are compiled at once; further ones wait.
+	// 0 is 2.
+	Compilations int
 
 	// Connections is the most connections that are open at once; further ones wait
 	// to be accepted. 0 is 16,384.
@@ -42,7 +50,9 @@ type Config struct {
 
 const (
 	defaultRequestTimeout = 30 * time.Second
+	defaultStreamTimeout  = time.Hour
 	defaultRequests       = 4096
+	defaultCompilations   = 2
 	defaultConnections    = 16384
 	defaultBodyBytes      = 8 << 20
 	defaultHeaderBytes    = 32 << 10
@@ -54,7 +64,9 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	orDefault(&c.RequestTimeout, defaultRequestTimeout)
+	orDefault(&c.StreamTimeout, defaultStreamTimeout)
 	orDefault(&c.Requests, defaultRequests)
+	orDefault(&c.Compilations, defaultCompilations)
 	orDefault(&c.Connections, defaultConnections)
 	orDefault(&c.BodyBytes, defaultBodyBytes)
 	orDefault(&c.HeaderBytes, defaultHeaderBytes)
@@ -89,6 +101,7 @@ func (c Config) apiLimits() api.Limits {
 		TreeNodes:          100_000,
 		EvaluationNodes:    c.EvaluationNodes,
 		RequestMillis:      c.RequestTimeout.Milliseconds(),
+		StreamMillis:       c.StreamTimeout.Milliseconds(),
 		HeaderBytes:        c.HeaderBytes,
 		Connections:        c.Connections,
 	}

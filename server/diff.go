@@ -21,7 +21,7 @@ func (s *Server) diffSchema(w http.ResponseWriter, r *http.Request) error {
 	if request.ChangesOnly && request.Impact {
 		return api.Faults{{Code: api.InvalidValue, Pointer: "/impact", Message: "impact looks at the tuples, and changes_only does not", Suggestion: "leave one of them out"}}.Problem()
 	}
-	made, err := s.compile(request.SchemaSource)
+	made, err := s.compile(r.Context(), request.SchemaSource)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := &observed{ResponseWriter: w}
 	id := rand.Text()
 	seen.Header().Set(requestID, id)
-	ctx, cancel := context.WithTimeout(r.Context(), s.config.RequestTimeout)
+	patience := s.config.RequestTimeout
+	if wantsStream(r) {
+		patience = s.config.StreamTimeout
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	r = r.WithContext(ctx)
 	defer func() {

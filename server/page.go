@@ -133,7 +133,7 @@ func answerStream[T any](s *Server, w http.ResponseWriter, r *http.Request, p *p
 			return false
 		}
 		if out == nil {
-			out = newLines(w)
+			out = newLines(w, s.config.RequestTimeout)
 		}
 		failed = out.write(entry)
 		return failed == nil
@@ -142,7 +142,7 @@ func answerStream[T any](s *Server, w http.ResponseWriter, r *http.Request, p *p
 		return failed
 	}
 	if out == nil {
-		out = newLines(w)
+		out = newLines(w, s.config.RequestTimeout)
 	}
 	if failed != nil {
 		out.end(p.evaluated, s.problem(r, failed))

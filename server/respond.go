@@ -2,9 +2,11 @@ package server
 
 import (
 	"bufio"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -65,13 +67,28 @@ type lines struct {
 // flushEvery is how many lines may wait before they are sent.
 const flushEvery = 256
 
-func newLines(w http.ResponseWriter) *lines {
+func newLines(w http.ResponseWriter, patience time.Duration) *lines {
 	header := w.Header()
 	header.Set("Content-Type", api.NDJSON)
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
-	return &lines{w: w, buf: bufio.NewWriterSize(w, 32<<10)}
+	return &lines{w: w, buf: bufio.NewWriterSize(portion{w, patience}, 32<<10)}
+}
+
+// portion gives every write of a stream its own deadline, in place of the whole
+// answer's.
+type portion struct {
+	http.ResponseWriter
+	patience time.Duration
+}
+
+func (p portion) Write(b []byte) (int, error) {
+	err := http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(p.patience))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return p.ResponseWriter.Write(b)
 }
 
 func (l *lines) write(item any) error {

@@ -22,7 +22,7 @@ func (s *Server) putSchema(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	made, err := s.compile(request.SchemaSource)
+	made, err := s.compile(r.Context(), request.SchemaSource)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *Server) validateSchema(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	made, err := s.compile(request.SchemaSource)
+	made, err := s.compile(r.Context(), request.SchemaSource)
 	if err != nil {
 		return err
 	}

@@ -22,13 +22,16 @@ type Server struct {
 	patterns []string      // of the routes, as registered
 	room     chan struct{} // holds one element per request at work
 	metrics  *metrics
+
+	compiling chan struct{} // holds one element per schema that is compiled
 }
 
 // New makes the server of a node. The node stays the caller's to close.
 func New(node *raftstore.Node, config Config) *Server {
 	config = config.withDefaults()
 	orDefault(&config.EvaluationNodes, engine.DefaultNodes)
-	s := &Server{config: config, limits: config.apiLimits(), node: node, mux: http.NewServeMux(), room: make(chan struct{}, config.Requests)}
+	s := &Server{config: config, limits: config.apiLimits(), node: node, mux: http.NewServeMux(), room: make(chan struct{}, config.Requests),
+		compiling: make(chan struct{}, config.Compilations)}
 	s.metrics = newMetrics()
 	s.metrics.watch(node)
 	s.routes()

@@ -52,6 +52,7 @@ type Limits struct {
 	TreeNodes          int   `json:"tree_nodes"`    // of one expansion
 	EvaluationNodes    int   `json:"evaluation_nodes"`
 	RequestMillis      int64 `json:"request_millis"`
+	StreamMillis       int64 `json:"stream_millis"` // of a stream whose client reads on
 	HeaderBytes        int   `json:"header_bytes"`
 	Connections        int   `json:"connections"`
 }

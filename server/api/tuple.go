@@ -152,7 +152,7 @@ func (f Filter) Filter() (tuple.Filter, Faults) {
 			faults = append(faults, Fault{Code: InvalidValue, Pointer: "/subject",
 				Message: "subject stands beside subject_type, subject_id or subject_relation", Suggestion: "give the subject whole, or its parts"})
 		default:
-			out.Subject = tuple.SubjectFilter{Type: subject.Type, ID: subject.ID, Relation: subject.Relation}
+			out.Subject = tuple.SubjectFilter(subject)
 			if subject.Relation == "" {
 				out.Subject.Relation = tuple.NoRelation
 			}
