@@ -8,7 +8,7 @@ import (
 )
 
 // defaultAddress is where serve listens and the other commands look.
-const defaultAddress = "127.0.0.1:7420"
+const defaultAddress = "127.0.0.1:8420"
 
 func serverFlag() cli.Flag {
 	return &cli.StringFlag{Name: "server", EnvVars: []string{"PEMBA_SERVER"}, Value: "http://" + defaultAddress,

@@ -26,40 +26,10 @@ func schemaDiffCommand() *cli.Command {
 			"are read: those that NEW would orphan are listed, and every decision that would flip.",
 		Flags: remote(
 			&cli.BoolFlag{Name: "exit-code", Usage: "exit with 1 if a change is breaking"},
-			&cli.BoolFlag{Name: "impact", Usage: "say what it does to live tuples: those of the store, or of --tuples"},
-			&cli.StringFlag{Name: "tuples", Usage: "with --impact: the tuples in `FILE` instead of a store's"}),
+			&cli.BoolFlag{Name: "impact", Usage: "say what it does to live tuples: those of the store, or of --tuples where two files are compared"},
+			&cli.StringFlag{Name: "tuples", Usage: "with --impact and two files: the live tuples, in `FILE`"}),
 		Action: diffSchemas,
 	}
-}
-
-// difference is the outcome of a comparison.
-type difference struct {
-	Changes []change `json:"changes"`
-	Orphans []orphan `json:"orphans,omitzero"` // --impact
-	Flips   []flip   `json:"flips,omitzero"`   // --impact
-}
-
-type change struct {
-	Code     string        `json:"code"`
-	Name     string        `json:"name"`
-	Detail   string        `json:"detail,omitzero"`
-	Breaking bool          `json:"breaking"`
-	Effect   schema.Effect `json:"effect"`
-	Place    string        `json:"place"`
-}
-
-type orphan struct {
-	Tuple   string `json:"tuple"`
-	Code    string `json:"code"`
-	Message string `json:"message"`
-}
-
-type flip struct {
-	Object     string     `json:"object"`
-	Permission string     `json:"permission"`
-	Subject    string     `json:"subject"`
-	Before     api.Result `json:"before"`
-	After      api.Result `json:"after"`
 }
 
 func diffSchemas(c *cli.Context) error {
@@ -67,77 +37,87 @@ func diffSchemas(c *cli.Context) error {
 	if len(names) != 1 && len(names) != 2 {
 		return &usageError{command: commandPath(c), message: "the command takes one file or two: [OLD] NEW"}
 	}
-	if c.String("tuples") != "" && !c.Bool("impact") {
-		return &usageError{command: commandPath(c), message: "--tuples needs --impact"}
+	if c.String("tuples") != "" && (!c.Bool("impact") || len(names) == 1) {
+		return &usageError{command: commandPath(c), message: "--tuples needs --impact and two files"}
 	}
-	updated, err := compileFile(c, names[len(names)-1])
-	if err != nil {
-		return err
-	}
-	var old *schema.Module
+	var d api.DiffSchemaResponse
+	var err error
 	if len(names) == 2 {
-		old, err = compileFile(c, names[0])
+		d, err = diffFiles(c, names[0], names[1])
 	} else {
-		old, err = compileStore(c)
+		d, err = diffStore(c, names[0])
 	}
 	if err != nil {
 		return err
-	}
-	d := difference{Changes: []change{}}
-	breaking := false
-	for _, x := range schema.Diff(old.Schema, updated.Schema) {
-		breaking = breaking || x.Breaking
-		d.Changes = append(d.Changes, change{x.Code, x.Name, x.Detail, x.Breaking, x.Effect, x.Place.String()})
-	}
-	if c.Bool("impact") {
-		if err := d.compare(c, old, updated); err != nil {
-			return err
-		}
 	}
 	if c.Bool("json") {
 		err = printJSON(c.App.Writer, d)
 	} else {
-		err = d.print(c)
+		err = printDifference(c, d)
 	}
-	if err == nil && breaking && c.Bool("exit-code") {
+	if err == nil && d.Breaking && c.Bool("exit-code") {
 		return errQuiet(exitNo)
 	}
 	return err
 }
 
-func compileStore(c *cli.Context) (*schema.Module, error) {
+// diffStore lets the server compare a file with the store's schema and tuples.
+func diffStore(c *cli.Context, name string) (api.DiffSchemaResponse, error) {
+	files, err := loadFile(c, name)
+	if err != nil {
+		return api.DiffSchemaResponse{}, err
+	}
 	store, err := connectStore(c)
 	if err != nil {
-		return nil, err
+		return api.DiffSchemaResponse{}, err
 	}
-	current, err := freshSchema(c.Context, store)
-	if err != nil {
-		return nil, err
-	}
-	return compileSource(sourceFiles(current.Files))
+	d, err := store.DiffSchema(c.Context, api.DiffSchemaRequest{SchemaSource: api.SchemaSource{Files: apiFiles(files)},
+		ChangesOnly: !c.Bool("impact"), Impact: c.Bool("impact"), Consistency: api.FullyConsistent()})
+	return d, placed(name, err)
 }
 
-// compare reads the live tuples and finds what the change does to them.
-func (d *difference) compare(c *cli.Context, old, updated *schema.Module) error {
-	tuples, err := liveTuples(c)
+// diffFiles compares two files and, with --impact, what they make of a file of tuples.
+func diffFiles(c *cli.Context, oldName, newName string) (d api.DiffSchemaResponse, err error) {
+	updated, err := compileFile(c, newName)
 	if err != nil {
-		return err
+		return d, err
 	}
-	result, err := impact.Compare(c.Context, impact.Change{Before: old.Schema, After: updated, Tuples: tuples, Now: time.Now()})
+	old, err := compileFile(c, oldName)
 	if err != nil {
-		return err
+		return d, err
 	}
-	d.Orphans, d.Flips = []orphan{}, []flip{}
-	for _, o := range result.Orphans {
-		d.Orphans = append(d.Orphans, orphan{o.Tuple.String(), string(o.Code), o.Message})
+	d.Changes, d.Warnings = []api.SchemaChange{}, faultsOf(updated.Warnings)
+	for _, x := range schema.Diff(old.Schema, updated.Schema) {
+		d.Breaking = d.Breaking || x.Breaking
+		d.Changes = append(d.Changes, api.SchemaChange{Code: x.Code, Name: x.Name, Detail: x.Detail, Breaking: x.Breaking,
+			Effect: string(x.Effect), Place: x.Place.String()})
 	}
-	for f, err := range result.Flips(c.Context) {
+	if !c.Bool("impact") {
+		return d, nil
+	}
+	if c.String("tuples") == "" {
+		return d, &usageError{command: commandPath(c), message: "--impact of two files needs --tuples", suggestion: "with one file it is the store's tuples"}
+	}
+	tuples, err := fileTuples(c.Context, c.String("tuples"))
+	if err != nil {
+		return d, err
+	}
+	found, err := impact.Compare(c.Context, impact.Change{Before: old.Schema, After: updated, Tuples: tuples, Now: time.Now()})
+	if err != nil {
+		return d, err
+	}
+	d.OrphanCount = len(found.Orphans)
+	for _, o := range found.Orphans {
+		d.Orphans = append(d.Orphans, api.Orphan{Tuple: api.FromTuple(o.Tuple), Code: api.Code(o.Code), Message: o.Message})
+	}
+	for f, err := range found.Flips(c.Context) {
 		if err != nil {
-			return err
+			return d, err
 		}
-		d.Flips = append(d.Flips, flip{f.Object.String(), f.Permission, f.Subject.String(), outcome(f.Before), outcome(f.After)})
+		d.Flips = append(d.Flips, api.Flip{Object: f.Object.String(), Permission: f.Permission, Subject: f.Subject.String(),
+			Before: outcome(f.Before), After: outcome(f.After)})
 	}
-	return nil
+	return d, nil
 }
 
 func outcome(o engine.Outcome) api.Result {
@@ -149,31 +129,6 @@ func outcome(o engine.Outcome) api.Result {
 	default:
 		return api.Denied
 	}
-}
-
-// liveTuples yields the tuples of --tuples or of the store.
-func liveTuples(c *cli.Context) (iter.Seq2[tuple.Tuple, error], error) {
-	if name := c.String("tuples"); name != "" {
-		return fileTuples(c.Context, name)
-	}
-	store, err := connectStore(c)
-	if err != nil {
-		return nil, err
-	}
-	return func(yield func(tuple.Tuple, error) bool) {
-		for wire, err := range store.Tuples(c.Context, api.ReadRequest{}) {
-			var t tuple.Tuple
-			if err == nil {
-				var faults api.Faults
-				if t, faults = wire.Tuple(); len(faults) > 0 {
-					err = fmt.Errorf("the server answered a tuple that is none: %s", faults[0])
-				}
-			}
-			if !yield(t, err) {
-				return
-			}
-		}
-	}, nil
 }
 
 func fileTuples(ctx context.Context, name string) (_ iter.Seq2[tuple.Tuple, error], err error) {
@@ -195,7 +150,7 @@ func fileTuples(ctx context.Context, name string) (_ iter.Seq2[tuple.Tuple, erro
 	}, nil
 }
 
-func (d *difference) print(c *cli.Context) error {
+func printDifference(c *cli.Context, d api.DiffSchemaResponse) error {
 	w := c.App.Writer
 	if len(d.Changes) == 0 {
 		fmt.Fprintln(w, "no difference of meaning")
@@ -206,7 +161,7 @@ func (d *difference) print(c *cli.Context) error {
 			if x.Breaking {
 				mark = "breaking"
 			}
-			t.row(mark, strings.ReplaceAll(x.Code, "_", " "), x.Name, strings.ReplaceAll(string(x.Effect), "_", " "), x.Detail)
+			t.row(mark, strings.ReplaceAll(x.Code, "_", " "), x.Name, strings.ReplaceAll(x.Effect, "_", " "), x.Detail)
 		}
 		if err := t.flush(); err != nil {
 			return err
@@ -215,11 +170,18 @@ func (d *difference) print(c *cli.Context) error {
 	if !c.Bool("impact") {
 		return nil
 	}
-	fmt.Fprintf(w, "\n%s would not be admitted any more\n", plural(len(d.Orphans), "tuple"))
+	fmt.Fprintf(w, "\n%s would not be admitted any more\n", plural(d.OrphanCount, "tuple"))
 	for _, o := range d.Orphans {
 		fmt.Fprintf(w, "  %s\n", o.Message)
 	}
-	fmt.Fprintf(w, "\n%s would flip\n", plural(len(d.Flips), "decision"))
+	if more := d.OrphanCount - len(d.Orphans); more > 0 {
+		fmt.Fprintf(w, "  and %d more\n", more)
+	}
+	count := plural(len(d.Flips), "decision")
+	if d.MoreFlips {
+		count = "more than " + count
+	}
+	fmt.Fprintf(w, "\n%s would flip\n", count)
 	if len(d.Flips) == 0 {
 		return nil
 	}

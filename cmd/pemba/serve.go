@@ -18,8 +18,8 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name: "serve", Usage: "run a node: alone, or as a member of a cluster",
 		Description: "Alone:          pemba serve --dir ./data\n" +
-			"First of three: pemba serve --dir ./a --http :7420 --cluster 127.0.0.1:7421\n" +
-			"The others:     pemba serve --dir ./b --http :7430 --cluster 127.0.0.1:7431 --join 127.0.0.1:7421\n\n" +
+			"First of three: pemba serve --dir ./a --http :8420 --cluster 127.0.0.1:8421\n" +
+			"The others:     pemba serve --dir ./b --http :8430 --cluster 127.0.0.1:8431 --join 127.0.0.1:8421\n\n" +
 			"SIGINT or SIGTERM lets requests finish and stops the node.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", Required: true, EnvVars: env("DIR"), Usage: "`FOLDER` of everything that the node keeps"},

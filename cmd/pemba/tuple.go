@@ -40,6 +40,14 @@ func tupleCommand() *cli.Command {
 					&cli.IntFlag{Name: "limit", Usage: "at most `N` tuples; 0 is all"})...),
 				Action: readTuples,
 			},
+			{
+				Name: "quarantined", Usage: "list, or delete for good, tuples that a later schema did not admit",
+				Description: "They are kept and never walked. A filter selects some of them.",
+				Flags: remote(append(filterFlags(),
+					&cli.BoolFlag{Name: "delete", Usage: "delete those that the filter selects"},
+					&cli.BoolFlag{Name: "all", Usage: "with --delete and no filter: delete all of them"})...),
+				Action: quarantinedTuples,
+			},
 			importCommand(),
 			exportCommand(),
 		},
@@ -128,7 +136,7 @@ func printWritten(c *cli.Context, answer api.WriteResponse) error {
 		return printJSON(c.App.Writer, answer)
 	}
 	text := plural(answer.Written, "tuple") + " written"
-	if answer.Deleted > 0 || c.Command.Name == "delete" {
+	if answer.Deleted > 0 || c.Command.Name == "delete" || c.Bool("delete") {
 		text = plural(answer.Deleted, "tuple") + " deleted"
 	}
 	_, err := fmt.Fprintf(c.App.Writer, "%s\ntoken %s\n", text, answer.Token)
@@ -191,12 +199,7 @@ func readTuples(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		if c.Bool("json") {
-			err = printLine(c.App.Writer, t)
-		} else {
-			_, err = fmt.Fprintln(c.App.Writer, tupleText(t))
-		}
-		if err != nil {
+		if err := printTuple(c, t); err != nil {
 			return err
 		}
 		if n++; n == most {
@@ -204,4 +207,46 @@ func readTuples(c *cli.Context) error {
 		}
 	}
 	return nil
+}
+
+func quarantinedTuples(c *cli.Context) error {
+	if _, err := arguments(c); err != nil {
+		return err
+	}
+	filter, err := readFilter(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("delete") && filter == (api.Filter{}) && !c.Bool("all") {
+		return &usageError{command: commandPath(c), message: "nothing says what to delete", suggestion: "set a filter, or --all"}
+	}
+	store, err := connectStore(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("delete") {
+		answer, err := store.DeleteQuarantined(c.Context, api.DeleteQuarantinedRequest{Filter: filter, All: c.Bool("all")})
+		if err != nil {
+			return err
+		}
+		return printWritten(c, answer)
+	}
+	for t, err := range store.Quarantined(c.Context, api.QuarantinedRequest{Filter: filter}) {
+		if err != nil {
+			return err
+		}
+		if err := printTuple(c, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printTuple prints a tuple as a line, of text or with --json of JSON.
+func printTuple(c *cli.Context, t api.Tuple) error {
+	if c.Bool("json") {
+		return printLine(c.App.Writer, t)
+	}
+	_, err := fmt.Fprintln(c.App.Writer, tupleText(t))
+	return err
 }
