@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -10,19 +11,54 @@ import (
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
-// history reads a revision that the graph index no longer holds: it takes an
-// index of that revision, built from Badger when it is first asked.
+// history reads a revision that the graph index no longer holds. When it is first
+// asked, it undoes the entries since, or builds an index of the revision from
+// Badger, whichever reads less.
 type history struct {
-	v     *View
-	graph *graph.View
-	err   error
+	v    *View
+	head *graph.View // the newest revision when the view was opened; nil where the store is gone
+	way  reader
+	err  error
 }
 
-func (h *history) open() (*graph.View, error) {
-	if h.graph == nil && h.err == nil {
-		h.graph, h.err = h.v.s.past.view(h.v)
+func (h *history) open() (reader, error) {
+	if h.way == nil && h.err == nil {
+		h.way, h.err = h.choose()
 	}
-	return h.graph, h.err
+	return h.way, h.err
+}
+
+// choose finds the cheaper way to read the revision.
+func (h *history) choose() (reader, error) {
+	v := h.v
+	txn := v.txn()
+	kept, err := loadStats(txn, v.st.id, v.revision)
+	txn.Discard()
+	if err != nil {
+		return nil, err
+	}
+	past := &v.s.past
+	if g := past.find(v); g != nil {
+		return g, nil
+	}
+	most := past.budget
+	if kept.Live <= uint64(past.budget) {
+		most = int(kept.Live)
+	}
+	if h.head != nil {
+		u, err := undo(v, h.head, most)
+		if err == nil {
+			h.head = nil // closed with u
+			return u, nil
+		}
+		if !errors.Is(err, errTooFar) {
+			return nil, err
+		}
+	}
+	if kept.Live > uint64(past.budget) {
+		return nil, fmt.Errorf("%w: it holds %d tuples, and %d are read at most", ErrHistoryBudget, kept.Live, past.budget)
+	}
+	return past.view(v, kept)
 }
 
 // past holds the indexes of a few past revisions, so that the pages of a lookup
@@ -43,15 +79,34 @@ type pastIndex struct {
 // pastKept is how many indexes of past revisions are kept.
 const pastKept = 2
 
-func (p *past) view(v *View) (*graph.View, error) {
+// find returns a view of an index that is there; nil where there is none.
+func (p *past) find(v *View) reader {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, i := range p.indexes {
 		if i.store == v.st && i.revision == v.revision {
-			return i.index.View(v.revision)
+			if g, err := i.index.View(v.revision); err == nil {
+				return g
+			}
 		}
 	}
-	index, err := p.build(v)
+	return nil
+}
+
+// view builds an index, and checks it against what apply has counted.
+func (p *past) view(v *View, kept *stats) (reader, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	txn := v.txn()
+	defer txn.Discard()
+	index := graph.New()
+	if err := index.Load(v.revision, nil); err != nil {
+		return nil, err
+	}
+	found, err := recount(txn, v.st.id, func(rows []graph.Tuple) error { return index.Load(v.revision, rows) })
+	if err == nil {
+		err = found.compare(kept)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -60,24 +115,6 @@ func (p *past) view(v *View) (*graph.View, error) {
 	}
 	p.indexes = append(p.indexes, pastIndex{v.st, v.revision, index})
 	return index.View(v.revision)
-}
-
-func (p *past) build(v *View) (*graph.Index, error) {
-	txn := v.txn()
-	defer txn.Discard()
-	kept, err := loadStats(txn, v.st.id, v.revision)
-	if err != nil {
-		return nil, err
-	}
-	if kept.Live > uint64(p.budget) {
-		return nil, fmt.Errorf("%w: it holds %d tuples, and %d are read at most", ErrHistoryBudget, kept.Live, p.budget)
-	}
-	index := graph.New()
-	found, err := recount(txn, v.st.id, func(rows []graph.Tuple) error { return index.Load(v.revision, rows) })
-	if err != nil {
-		return nil, err
-	}
-	return index, found.compare(kept)
 }
 
 // Node is engine.Reader's.
@@ -109,25 +146,25 @@ func (h *history) Edge(object tuple.Node, relation tuple.RelationID, subject tup
 
 // Subjects is engine.Reader's.
 func (h *history) Subjects(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
-	return reads(h, func(g *graph.View) iter.Seq2[tuple.Edge, error] { return g.Subjects(object, relation) })
+	return reads(h, func(g reader) iter.Seq2[tuple.Edge, error] { return g.Subjects(object, relation) })
 }
 
 // Usersets is engine.Reader's.
 func (h *history) Usersets(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
-	return reads(h, func(g *graph.View) iter.Seq2[tuple.Edge, error] { return g.Usersets(object, relation) })
+	return reads(h, func(g reader) iter.Seq2[tuple.Edge, error] { return g.Usersets(object, relation) })
 }
 
 // Objects is engine.Reader's.
 func (h *history) Objects(subject tuple.Ref) iter.Seq2[tuple.Edge, error] {
-	return reads(h, func(g *graph.View) iter.Seq2[tuple.Edge, error] { return g.Objects(subject) })
+	return reads(h, func(g reader) iter.Seq2[tuple.Edge, error] { return g.Objects(subject) })
 }
 
 // Nodes is engine.Reader's.
 func (h *history) Nodes(t tuple.TypeID) iter.Seq2[tuple.Node, error] {
-	return reads(h, func(g *graph.View) iter.Seq2[tuple.Node, error] { return g.Nodes(t) })
+	return reads(h, func(g reader) iter.Seq2[tuple.Node, error] { return g.Nodes(t) })
 }
 
-func reads[T any](h *history, read func(*graph.View) iter.Seq2[T, error]) iter.Seq2[T, error] {
+func reads[T any](h *history, read func(reader) iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		g, err := h.open()
 		if err != nil {
@@ -139,10 +176,13 @@ func reads[T any](h *history, read func(*graph.View) iter.Seq2[T, error]) iter.S
 	}
 }
 
-// Close lets go of the index.
+// Close lets go of what it reads from.
 func (h *history) Close() {
-	if h.graph != nil {
-		h.graph.Close()
+	if h.way != nil {
+		h.way.Close()
 	}
-	h.graph, h.err = nil, ErrClosed
+	if h.head != nil {
+		h.head.Close()
+	}
+	h.way, h.head, h.err = nil, nil, ErrClosed
 }

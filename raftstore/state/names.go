@@ -220,3 +220,16 @@ func (n *names) relationType(id tuple.RelationID) tuple.TypeID {
 	}
 	return n.relationNames[id].Type
 }
+
+// relationsOf returns the relations and permissions that a type has or has had.
+func (n *names) relationsOf(t tuple.TypeID) []tuple.RelationID {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	var out []tuple.RelationID
+	for id, r := range n.relationNames {
+		if r.Type == t && id != 0 {
+			out = append(out, tuple.RelationID(id))
+		}
+	}
+	return out
+}

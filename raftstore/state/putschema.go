@@ -33,11 +33,11 @@ func (a *applier) putSchema(st *store, p *command.PutSchema, res *command.Result
 	if err := a.resolveOrphans(st, found, p.Orphans, res); err != nil {
 		return err
 	}
-	st.names.number(st.id, p.Admission, a.set)
 	err = putChunked(kept, func(chunk int, value []byte) { a.set(schemaKey(st.id, a.index, chunk), value) })
 	if err != nil {
 		return reject(command.CodeSchemaInvalid, -1, "split it", "the schema cannot be stored: %v", err)
 	}
+	st.names.number(st.id, p.Admission, a.set) // in memory too: nothing may reject the command from here on
 	st.setSchema(a.index, p.Admission, fingerprint, digest)
 	a.events = append(a.events, event{st.id, eventSchema})
 	a.publish = append(a.publish, func() { st.publishedSchema = a.index })

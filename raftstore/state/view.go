@@ -87,8 +87,14 @@ func (v *View) openReader() error {
 			return err
 		}
 	}
-	v.reader = &history{v: v}
-	return nil
+	h := &history{v: v}
+	v.reader = h
+	if v.st.index == nil {
+		return nil
+	}
+	var err error
+	h.head, err = v.st.index.View(v.s.head.revision)
+	return err
 }
 
 func (s *State) revisionError(at tuple.Revision, err error) error {
