@@ -19,7 +19,7 @@ import (
 
 func schemaTestCommand() *cli.Command {
 	return &cli.Command{
-		Name: "test", Usage: "run the tests that stand in schemas, with coverage", ArgsUsage: "FILE…",
+		Name: "test", Usage: "run the tests that stand in schemas and scenario files, with coverage", ArgsUsage: "FILE…",
 		Flags: []cli.Flag{jsonFlag,
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "show every check, not only those that fail"},
 			&cli.StringFlag{Name: "run", Usage: "only tests whose name matches `REGEXP`"},
@@ -43,6 +43,14 @@ func testSchemas(c *cli.Context) error {
 	}
 	failed := false
 	for _, name := range c.Args().Slice() {
+		if path.Ext(name) == ".txtar" {
+			passed, err := testScenario(c, name, options)
+			if err != nil {
+				return err
+			}
+			failed = failed || !passed
+			continue
+		}
 		module, err := compileLocated(c, name)
 		var diagnostics source.Diagnostics
 		if errors.As(err, &diagnostics) && !c.Bool("json") {
@@ -66,6 +74,30 @@ func testSchemas(c *cli.Context) error {
 		return errQuiet(exitNo)
 	}
 	return nil
+}
+
+// testScenario runs a scenario file: its tests, and what it says must be refused.
+func testScenario(c *cli.Context, name string, options scenario.Options) (passed bool, err error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return false, err
+	}
+	s, err := scenario.Parse(name, text)
+	if err != nil {
+		return false, err
+	}
+	module, err := s.Check()
+	if err != nil {
+		fmt.Fprintln(c.App.ErrWriter, err)
+		return false, nil
+	}
+	report := &scenario.Report{File: name} // of a schema that is as wrong as it should be
+	if module != nil {
+		if report, err = scenario.Run(c.Context, module, options); err != nil {
+			return false, err
+		}
+	}
+	return report.OK(), printReport(c, name, report)
 }
 
 func testOptions(c *cli.Context) (scenario.Options, error) {
