@@ -19,6 +19,7 @@ const (
 	MaxTypes      = 50_000
 	MaxRelations  = 200_000
 	MaxConditions = 1_000
+	MaxClaims     = 2_000
 	MaxNodes      = 500_000 // of rewrites, the targets of arrows counted
 
 	// MaxConditionBytes is the most of all conditions' expressions together: to

@@ -138,6 +138,10 @@ func (c *compiler) claims() []*Claim {
 			if !ok {
 				continue
 			}
+			if len(claims) == MaxClaims {
+				c.report(node.Place, 1, "too_large", fmt.Sprintf("a schema has at most %d claims", MaxClaims), "", "")
+				return claims
+			}
 			left, right := c.claimSide(node.Left), c.claimSide(node.Right)
 			claim := &Claim{Kind: NeverHolds, Left: left, Right: right, Place: node.Place}
 			switch {

@@ -58,6 +58,17 @@ func hostile() map[string]struct{ text, want string } {
 		"names of 2,000,000 bytes":    {head + "type " + strings.Repeat("a", 2_000_000), "bad_name"},
 		"20,000 sealed subjects": {head + "type g {\n  relation m: [user]\n}\n\nsealed g:x#m = " +
 			strings.TrimSuffix(many(20_000, func(i int) string { return fmt.Sprintf("user:%d, ", i) }), ", "), ""},
+		"a ring of 5,000 usersets": {head + many(5_000, func(i int) string {
+			return fmt.Sprintf("type t%d {\n  relation v: [t%d | t%d#v]\n  permission p = v\n}\n", i, i, (i+1)%5_000)
+		}), ""},
+		"1,000 claims over 3,000 relations": {head + "type a {\n  relation p0: [user]\n" +
+			many(3_000, func(i int) string { return fmt.Sprintf("  permission p%d = p%d\n", i+1, i) }) + "}\n" +
+			many(1_000, func(i int) string { return fmt.Sprintf("never a#p%d grants a#p%d\n", i+1, i) }), ""},
+		"100 claims that are hard to prove": {head + "type a {\n  relation p0: [user]\n  relation q0: [user]\n  relation r: [user]\n" +
+			many(300, func(i int) string {
+				return fmt.Sprintf("  permission p%d = (p%d and q%d) or (q%d except r)\n  permission q%d = (q%d or p%d) and (p%d or r)\n", i+1, i, i, i, i+1, i, i, i)
+			}) + "}\n" +
+			many(100, func(i int) string { return fmt.Sprintf("always a#p%d holds a#q%d\n", 300-i, 299-i) }), "claim_unproven"},
 		"50,000 tuples": {head + "type g {\n  relation m: [user]\n}\n\ntest \"x\" {\n" +
 			many(50_000, func(i int) string { return fmt.Sprintf("  given g:x#m@user:%d\n", i) }) + "}\n", ""},
 	}

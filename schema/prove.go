@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pemba-authz/pemba/schema/source"
@@ -50,15 +51,31 @@ func proveNeverGrants(g *typeGraph, left, right *Relation) *source.Diagnostic {
 	}
 	return &source.Diagnostic{
 		Code:       "claim_refuted",
-		Message:    fmt.Sprintf("%s grants %s, by the path %s", qualified(left), qualified(right), strings.Join(path, " → ")),
+		Message:    fmt.Sprintf("%s grants %s, by the path %s", qualified(left), qualified(right), pathText(path)),
 		Expected:   "no path between the two, but under the right of an except",
 		Suggestion: "break the path at one of its places, or drop the claim",
 	}
 }
 
+// pathText joins the names of a path, the middle left out where it is long.
+func pathText(path []string) string {
+	if most := 20; len(path) > most {
+		path = append(append(path[:most/2:most/2], "…"), path[len(path)-most/2:]...)
+	}
+	return strings.Join(path, " → ")
+}
+
 // proveHolds proves the claim for every type of subject that can be on its left.
 func proveHolds(p *prover, kind goalKind, left, right *Relation) *source.Diagnostic {
+	p.spent += p.steps
 	p.steps, p.stuck = 0, ""
+	if p.spent > maxSchemaSteps {
+		return &source.Diagnostic{
+			Code:       "claim_unproven",
+			Message:    "not tried: the proofs of the claims before took too long together",
+			Suggestion: "drop the claims that take long, or make what they are about simpler",
+		}
+	}
 	g := p.graph
 	for _, t := range g.schema.Types {
 		if !g.subjects[left.ID].has(t.ID) {
@@ -107,6 +124,7 @@ func qualified(r *Relation) string { return r.Type.Name + "#" + r.Name }
 // typeGraph is the schema with what proofs ask of it.
 type typeGraph struct {
 	schema   *Schema
+	usedBy   [][]*Relation // by relation: whose sets it is part of
 	subjects subjectTypes
 	sealed   map[sealedKey]*Expr
 }
@@ -130,13 +148,15 @@ func (g *typeGraph) anObject(t *Type, v objectVariable) objectTerm {
 
 // path returns how right can be reached from left, as the names on the way.
 func (g *typeGraph) path(left, right *Relation) []string {
-	usedBy := map[tuple.RelationID][]*Relation{}
-	for _, r := range g.schema.Relations {
-		if r == nil {
-			continue
-		}
-		for _, id := range r.grantedBy() {
-			usedBy[id] = append(usedBy[id], r)
+	if g.usedBy == nil {
+		g.usedBy = make([][]*Relation, len(g.schema.Relations))
+		for _, r := range g.schema.Relations {
+			if r == nil {
+				continue
+			}
+			for _, id := range r.grantedBy() {
+				g.usedBy[id] = append(g.usedBy[id], r)
+			}
 		}
 	}
 	from := map[*Relation]*Relation{left: nil}
@@ -145,11 +165,12 @@ func (g *typeGraph) path(left, right *Relation) []string {
 		if at == right {
 			var names []string
 			for r := at; r != nil; r = from[r] {
-				names = append([]string{qualified(r)}, names...)
+				names = append(names, qualified(r))
 			}
+			slices.Reverse(names)
 			return names
 		}
-		for _, next := range usedBy[at.ID] {
+		for _, next := range g.usedBy[at.ID] {
 			if _, seen := from[next]; !seen {
 				from[next] = at
 				queue = append(queue, next)

@@ -48,8 +48,9 @@ const (
 // maxProofSteps bounds the search for one claim, maxProofDepth how many goals may
 // be open at once. The examples' claims take a few dozen steps.
 const (
-	maxProofSteps = 20_000
-	maxProofDepth = 300
+	maxProofSteps  = 20_000
+	maxSchemaSteps = 1_000_000 // of all claims of a schema together
+	maxProofDepth  = 300
 )
 
 // prover searches for a proof of a goal.
@@ -68,6 +69,7 @@ type prover struct {
 	barrier  int
 	progress int // how often a left side was unfolded on the way here
 	steps    int
+	spent    int // steps of the claims before
 	// used is the lowest open goal that the current result depends on.
 	used  int
 	stuck string // where the search first found nothing to go on with

@@ -75,40 +75,112 @@ func (s typeSet) each(f func(tuple.TypeID) bool) bool {
 	return true
 }
 
-// computeSubjectTypes grows the sets to their least fixpoint.
+// Bounds on the work of computeSubjectTypes and on what it keeps, in words of
+// sets. Past them a relation is said to hold every type, which is always sound.
+const (
+	maxTypeWork  = 200_000_000
+	maxTypeWords = 8_000_000
+)
+
+// computeSubjectTypes grows the sets to their least fixpoint, one strongly
+// connected part of the relations after the other, in the order in which they
+// read each other.
 func computeSubjectTypes(s *Schema) subjectTypes {
-	acting := actingOn(s)
-	readBy := make([][]*Relation, len(s.Relations))
-	queued := make([]bool, len(s.Relations))
-	var queue []*Relation
+	g := &typeGrowth{schema: s, acting: actingOn(s), reads: make([][]int, len(s.Relations)), types: make(subjectTypes, len(s.Relations))}
+	for _, t := range s.Types {
+		g.all = g.all.with(t.ID)
+	}
 	for _, r := range s.Relations {
 		if r == nil {
 			continue
 		}
-		queue, queued[r.ID] = append(queue, r), true
 		for _, id := range r.grantedBy() {
-			readBy[id] = append(readBy[id], r)
+			g.reads[r.ID] = append(g.reads[r.ID], int(id))
 		}
-		for _, a := range acting[r.Type.ID] {
-			readBy[a.acts.Owner] = append(readBy[a.acts.Owner], r)
+		for _, a := range g.acting[r.Type.ID] {
+			g.reads[r.ID] = append(g.reads[r.ID], int(a.acts.Owner), int(r.ID))
 		}
 	}
-	types := make(subjectTypes, len(s.Relations))
-	for len(queue) > 0 {
-		r := queue[0]
-		queue, queued[r.ID] = queue[1:], false
-		grown := types.ofRelation(r, acting[r.Type.ID])
-		if slices.Equal(grown, types[r.ID]) {
-			continue
+	for _, part := range components(g.reads) {
+		g.part(part)
+	}
+	return g.types
+}
+
+type typeGrowth struct {
+	schema     *Schema
+	acting     map[tuple.TypeID][]actor
+	reads      [][]int // by relation: whose sets its own is made of
+	types      subjectTypes
+	all        typeSet
+	work, kept int
+}
+
+// part computes the sets of relations that read each other; what they read
+// beside themselves is done.
+func (g *typeGrowth) part(ids []int) {
+	if g.schema.Relations[ids[0]] == nil {
+		return
+	}
+	if g.isUnion(ids) { // then all of them have one set
+		var shared typeSet
+		for _, id := range ids {
+			shared = shared.union(g.grow(id))
 		}
-		types[r.ID] = grown
-		for _, reader := range append(readBy[r.ID], r) {
-			if !queued[reader.ID] {
-				queue, queued[reader.ID] = append(queue, reader), true
+		for _, id := range ids {
+			g.types[id] = shared
+		}
+		return
+	}
+	readBy := map[int][]int{}
+	queued := map[int]bool{}
+	for _, id := range ids {
+		queued[id] = true
+	}
+	for _, id := range ids {
+		for _, read := range g.reads[id] {
+			if queued[read] {
+				readBy[read] = append(readBy[read], id)
 			}
 		}
 	}
-	return types
+	for queue := slices.Clone(ids); len(queue) > 0; queue = queue[1:] {
+		id := queue[0]
+		queued[id] = false
+		grown := g.grow(id)
+		if slices.Equal(grown, g.types[id]) {
+			continue
+		}
+		g.types[id] = grown
+		for _, reader := range readBy[id] {
+			if !queued[reader] {
+				queue, queued[reader] = append(queue, reader), true
+			}
+		}
+	}
+}
+
+// isUnion says whether every one of the relations holds all that it reads.
+func (g *typeGrowth) isUnion(ids []int) bool {
+	union := true
+	for _, id := range ids {
+		r := g.schema.Relations[id]
+		union = union && len(g.acting[r.Type.ID]) == 0
+		r.Rewrite.walk(func(e *Expr) { union = union && e.Kind != Intersection })
+	}
+	return union
+}
+
+// grow computes the set of a relation from those that it reads as they are.
+func (g *typeGrowth) grow(id int) typeSet {
+	if g.work > maxTypeWork || g.kept > maxTypeWords {
+		return g.all
+	}
+	r := g.schema.Relations[id]
+	set := g.types.ofRelation(r, g.acting[r.Type.ID])
+	g.work += (1 + len(g.reads[id])) * len(set)
+	g.kept += len(set) - len(g.types[id])
+	return set
 }
 
 // actor is a type that acts for its owners.
