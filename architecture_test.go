@@ -33,6 +33,7 @@ var law = []struct {
 	{"raftstore", []string{"schema/...", "raftstore/..."}},
 	{"server/api", []string{"schema/tuple"}},
 	{"server", []string{"schema/...", "engine/...", "raftstore/...", "server/api"}},
+	{"conformance", []string{"schema/...", "server/api", "client", "pembatest"}},
 	{"client/tuplefile", []string{"schema/...", "server/api", "client"}},
 	{"client", []string{"schema/tuple", "server/api"}},
 	{"pembatest", []string{"schema/...", "raftstore", "server", "server/api", "client"}},
