@@ -37,7 +37,7 @@ func (n *Node) joinLoop(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := n.joinOnce(ctx)
 		if err == nil {
-			n.log.Info("joined the cluster", "node", n.id, "address", n.port.Addr().String())
+			n.log.Info("joined the cluster", "address", n.port.Addr().String())
 			n.setHindrance("")
 			return
 		}
