@@ -92,14 +92,14 @@ func readModules(files []source.File, report *dialect.Reporter) []*model {
 	}
 	folder := path.Dir(files[0].Name)
 	var models []*model
-	whole := true
+	whole, used := true, map[string]bool{}
 	seen := map[string]bool{}
 	for _, c := range m.contents {
 		f, found := given[path.Join(folder, c.text)]
 		if !found {
 			f, found = given[path.Clean(c.text)]
 		}
-		whole = whole && found
+		whole, used[f.Name] = whole && found, true
 		switch {
 		case !dialect.SafePath(c.text) || strings.Contains(c.text, "..") || !strings.HasSuffix(c.text, ".fga"):
 			report.Refuse("bad_path", c.place, len(c.text), fmt.Sprintf("%q is no .fga file below the manifest's folder", clip(c.text)), "")
@@ -123,6 +123,12 @@ func readModules(files []source.File, report *dialect.Reporter) []*model {
 	}
 	if !whole {
 		return nil
+	}
+	for _, f := range files[1:] {
+		if !used[f.Name] {
+			report.Note("extra_file", source.Place{File: f.Name, Line: 1, Column: 1}, 1,
+				fmt.Sprintf("the manifest does not list %s: nothing of it was imported", f.Name), "list it, or leave it out")
+		}
 	}
 	return models
 }

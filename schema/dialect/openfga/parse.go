@@ -2,6 +2,7 @@ package openfga
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
@@ -194,6 +195,9 @@ func (p *parser) typeLine() error {
 	t := &typeDef{order: p.order, comments: p.comments()}
 	p.order++
 	first := p.take()
+	if len(p.model.conditions) > 0 {
+		p.report.Refuse("late_type", first.place, first.width(), "types stand above all conditions", "move the conditions to the end of the file")
+	}
 	if first.text == "extend" {
 		t.extend = true
 		if p.model.module.text == "" {
@@ -239,8 +243,17 @@ func (p *parser) name(what string) (name, error) {
 	if t.kind != word || slices.Contains(keywords, t.text) {
 		return name{}, p.fail(t, what)
 	}
+	if !joined(t.text) {
+		return name{}, p.fail(t, what+", with . and / only between other characters")
+	}
 	p.at++
 	return name{t.text, t.place}, nil
+}
+
+// joined says whether . and / stand only between other characters.
+func joined(text string) bool {
+	parts := strings.FieldsFunc(text, func(r rune) bool { return r == '.' || r == '/' })
+	return len(parts) == strings.Count(text, ".")+strings.Count(text, "/")+1
 }
 
 // define reads "define name: rewrite".

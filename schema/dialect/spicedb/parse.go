@@ -146,6 +146,9 @@ func (p *parser) use() error {
 	if len(p.file.definitions)+len(p.file.caveats) > 0 {
 		p.report.Refuse("late_use", first.place, first.width(), "use stands above the first definition", "move it to the beginning of the file")
 	}
+	if p.file.uses[t.text] {
+		p.report.Refuse("duplicate", t.place, t.width(), "use "+t.text+" stands twice in this file", "remove one of them")
+	}
 	p.file.uses[t.text] = true
 	for _, c := range p.comments() {
 		p.file.comments = append(p.file.comments, c.text)

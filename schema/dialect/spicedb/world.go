@@ -41,9 +41,9 @@ func load(files []source.File, report *dialect.Reporter) (read []*file, whole bo
 	}
 	l.file(path.Clean(files[0].Name), 0)
 	for _, f := range files[1:] {
-		if l.read[path.Clean(f.Name)] == nil && !report.Failed() {
-			report.Refuse("extra_file", source.Place{File: f.Name, Line: 1, Column: 1}, 1,
-				fmt.Sprintf("no file imports %s", f.Name), "import it, or leave it out")
+		if l.read[path.Clean(f.Name)] == nil && !l.missing {
+			report.Note("extra_file", source.Place{File: f.Name, Line: 1, Column: 1}, 1,
+				fmt.Sprintf("no file imports %s: nothing of it was imported", f.Name), "import it, or leave it out")
 		}
 	}
 	return l.files, !l.missing
