@@ -85,18 +85,16 @@ func (p *printer) relationLines(lead, head string, r *Relation, tail string) {
 	}
 	var lines []string
 	for i, e := range operands {
-		text, from := exprText(e, true), deeper+op
+		from, start := deeper, op
 		if i == 0 {
-			text, from = head+text, lead
-		} else {
-			text = op + text
-			from = deeper
+			from, start = lead, head
 		}
-		if d, ok := e.(*Direct); ok && width(from+text) > maxLine {
-			lines = append(lines, bracketLines(from, strings.TrimSuffix(text, exprText(e, true)), d)...)
+		text := from + start + exprText(e, true)
+		if d, ok := e.(*Direct); ok && width(text) > maxLine {
+			lines = append(lines, bracketLines(from, start, d)...)
 			continue
 		}
-		lines = append(lines, from+text)
+		lines = append(lines, text)
 	}
 	if tail != "" {
 		lines = append(lines, deeper+tail)
