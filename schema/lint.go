@@ -11,6 +11,7 @@ import (
 func lint(m *Module) source.Diagnostics {
 	l := linter{module: m, schema: m.Schema}
 	l.unusedRelations()
+	l.unusedParameters()
 	l.unreachablePermissions()
 	l.grantingExpiry()
 	for _, d := range l.found {
@@ -30,6 +31,19 @@ func (l *linter) warn(r *Relation, code, suggestion, format string, args ...any)
 	l.found = append(l.found, &source.Diagnostic{
 		Code: code, Place: r.Place, Width: len(r.Name), Suggestion: suggestion, Message: fmt.Sprintf(format, args...),
 	})
+}
+
+// unusedParameters warns of parameters that their condition does not read.
+func (l *linter) unusedParameters() {
+	for _, c := range l.schema.Conditions {
+		if c == nil || c.Program == nil {
+			continue
+		}
+		for _, name := range c.Program.Unused() {
+			l.found = append(l.found, &source.Diagnostic{Code: "unused_parameter", Place: c.Place, Width: len(c.Name),
+				Message: fmt.Sprintf("condition %s does not read its parameter %s", c.Name, name), Suggestion: "read it, or remove it"})
+		}
+	}
 }
 
 // unusedRelations warns of relations that nothing reads, in types that have

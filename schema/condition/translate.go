@@ -3,11 +3,12 @@ package condition
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/operators"
+
+	"github.com/pemba-authz/pemba/schema/source"
 )
 
 // maxFaults bounds what is reported of one expression: a broken one can give an
@@ -83,60 +84,24 @@ func (c *compiler) words(message string) (code, text, suggestion string) {
 	return CodeType, clip(message), ""
 }
 
+// functions are those that a misspelt name is compared with.
+var functions = strings.Fields(`now ipaddress in_cidr isSubtreeOf matches startsWith endsWith contains size timestamp duration
+	exists all exists_one filter map has getHours getMinutes getDayOfWeek getFullYear getMonth getDate int uint double string bytes bool`)
+
 // nearest suggests the parameter or function that a name is closest to.
 func (c *compiler) nearest(name string) string {
-	candidates := []string{"now()", "ipaddress()", "in_cidr()", "isSubtreeOf()", "matches()", "startsWith()", "endsWith()",
-		"contains()", "size()", "timestamp()", "duration()", "exists()", "all()", "exists_one()", "filter()", "map()", "has()",
-		"getHours()", "getMinutes()", "getDayOfWeek()", "getFullYear()", "getMonth()", "getDate()", "int()", "uint()", "double()",
-		"string()", "bytes()", "bool()"}
-	best, distance := "", max(2, len(name)/3)+1
+	var params []string
 	for _, param := range c.program.Params {
-		candidates = append(candidates, param.Name)
+		params = append(params, param.Name)
 	}
-	slices.Reverse(candidates) // parameters first
-	for _, candidate := range candidates {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(strings.TrimSuffix(candidate, "()"))); d < distance {
-			best, distance = candidate, d
-		}
+	if near := source.Nearest(name, params); near != "" {
+		return fmt.Sprintf("did you mean %s?", near)
 	}
-	if best != "" && distance < len(name) {
-		return fmt.Sprintf("did you mean %s?", best)
+	if near := source.Nearest(name, functions); near != "" {
+		return fmt.Sprintf("did you mean %s()?", near)
 	}
-	if len(c.program.Params) == 0 {
+	if len(params) == 0 {
 		return "the condition has no parameters"
 	}
-	var names []string
-	for _, param := range c.program.Params {
-		names = append(names, param.Name)
-	}
-	return clip("the parameters are " + strings.Join(names, ", "))
-}
-
-// editDistance counts the letters to change, add, drop or swap between two short
-// names; long ones are as far apart as can be.
-func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	var before []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		next := make([]int, len(b)+1)
-		next[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			next[j] = min(row[j]+1, next[j-1]+1, row[j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				next[j] = min(next[j], before[j-2]+1)
-			}
-		}
-		before, row = row, next
-	}
-	return row[len(b)]
+	return clip("the parameters are " + strings.Join(params, ", "))
 }

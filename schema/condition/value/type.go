@@ -27,6 +27,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/pemba-authz/pemba/schema/source"
 )
 
 // Kind tells types apart.
@@ -179,30 +181,10 @@ func suggest(name string) string {
 	if own, ok := aliases[name]; ok {
 		return fmt.Sprintf("did you mean %s?", own)
 	}
-	for _, known := range kindNames[1:] {
-		if near(name, known) {
-			return fmt.Sprintf("did you mean %s?", known)
-		}
+	if near := source.Nearest(name, kindNames[1:]); near != "" {
+		return fmt.Sprintf("did you mean %s?", near)
 	}
 	return "there are bool, int, uint, double, string, bytes, duration, timestamp, ipaddress, any, list<T> and map<T>"
-}
-
-// near says whether two names differ by one letter, or by a swap of neighbours.
-func near(a, b string) bool {
-	if len(a) < 3 || len(a) > 32 {
-		return false
-	}
-	head := 0
-	for head < len(a) && head < len(b) && a[head] == b[head] {
-		head++
-	}
-	a, b = a[head:], b[head:]
-	tail := 0
-	for tail < len(a) && tail < len(b) && a[len(a)-1-tail] == b[len(b)-1-tail] {
-		tail++
-	}
-	a, b = a[:len(a)-tail], b[:len(b)-tail]
-	return max(len(a), len(b)) <= 1 || len(a) == 2 && len(b) == 2 && a[0] == b[1] && a[1] == b[0]
 }
 
 func clip(s string) string {
