@@ -100,15 +100,21 @@ func (a *applier) accept(st *store) error {
 		}
 		a.touched[st.id], st.changed = st, a.index
 		kind, rowKey := u.key[0], []byte(u.key[5:])
+		r, err := parseRow(rowKey)
+		if err != nil {
+			return err
+		}
 		if u.old.present {
-			if err := st.stats.change(kind, rowKey, u.old.value, -1); err != nil {
+			if err := r.setValue(u.old.value); err != nil {
 				return err
 			}
+			st.stats.change(kind, r, rowKey, u.old.value, -1)
 		}
 		if u.new.present {
-			if err := st.stats.change(kind, rowKey, u.new.value, 1); err != nil {
+			if err := r.setValue(u.new.value); err != nil {
 				return err
 			}
+			st.stats.change(kind, r, rowKey, u.new.value, 1)
 		}
 	}
 	a.undo = a.undo[:0]

@@ -22,41 +22,70 @@ func (st *store) build(txn *badger.Txn, at tuple.Revision) error {
 	if err := st.index.Load(at, nil); err != nil { // it knows nothing of older revisions, even if it is empty
 		return err
 	}
-	found, err := recount(txn, st.id, func(rows []graph.Tuple) error { return st.index.Load(at, rows) })
+	found, err := fillIndex(txn, st.id, st.index, at)
 	if err != nil {
 		return err
 	}
 	return found.compare(st.stats)
 }
 
+// fillIndex loads a store's tuples as they stood at the revision of txn into an
+// index, and recounts them. One goroutine reads and sums up while another loads.
+func fillIndex(txn *badger.Txn, id storeID, index *graph.Index, at tuple.Revision) (*stats, error) {
+	batches, loaded := make(chan []graph.Tuple, 2), make(chan error, 1)
+	stop := make(chan struct{})
+	go func() {
+		defer close(stop)
+		for rows := range batches {
+			if err := index.Load(at, rows); err != nil {
+				loaded <- err
+				return
+			}
+		}
+		loaded <- nil
+	}()
+	found, err := recount(txn, id, func(rows []graph.Tuple) error {
+		select {
+		case batches <- rows:
+			return nil
+		case <-stop:
+			return errStop
+		}
+	})
+	close(batches)
+	if loadErr := <-loaded; loadErr != nil {
+		return nil, loadErr
+	}
+	return found, err
+}
+
 // recount counts and sums up a store's tuples as they stood at the revision of
-// txn, and hands them to each, if there is one, some at a time.
+// txn, and hands them to each, if there is one, some at a time, for keeps.
 func recount(txn *badger.Txn, id storeID, each func([]graph.Tuple) error) (*stats, error) {
 	found := newStats()
 	var rows []graph.Tuple
 	for _, kind := range []byte{prefixTuple, prefixQuarantine} {
 		err := eachRow(txn, keySpace(kind, id), nil, func(r row, rowKey, value []byte) (bool, error) {
-			if err := found.change(kind, rowKey, value, 1); err != nil {
-				return false, err
-			}
+			found.change(kind, r, rowKey, value, 1)
 			if kind != prefixTuple || each == nil {
 				return true, nil
+			}
+			if rows == nil {
+				rows = make([]graph.Tuple, 0, loadBatch)
 			}
 			if rows = append(rows, graph.Tuple(r)); len(rows) < loadBatch {
 				return true, nil
 			}
-			err := each(rows)
-			rows = rows[:0]
-			return true, err
+			full := rows
+			rows = nil
+			return true, each(full)
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
 	if len(rows) > 0 {
-		if err := each(rows); err != nil {
-			return nil, err
-		}
+		return found, each(rows)
 	}
 	return found, nil
 }

@@ -40,3 +40,13 @@ func (s *State) Pins() int {
 	defer s.mu.RUnlock()
 	return len(s.pins)
 }
+
+// Waiters says how many wait for a revision.
+func (s *State) Waiters() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.waiters)
+}
+
+// BreakDisk closes Badger under the state's feet.
+func (s *State) BreakDisk() error { return s.gen.db.Close() }

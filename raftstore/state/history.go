@@ -103,7 +103,7 @@ func (p *past) view(v *View, kept *stats) (reader, error) {
 	if err := index.Load(v.revision, nil); err != nil {
 		return nil, err
 	}
-	found, err := recount(txn, v.st.id, func(rows []graph.Tuple) error { return index.Load(v.revision, rows) })
+	found, err := fillIndex(txn, v.st.id, index, v.revision)
 	if err == nil {
 		err = found.compare(kept)
 	}

@@ -214,6 +214,28 @@ func readRecord(txn *badger.Txn, rev tuple.Revision) (record, bool, error) {
 	return r, err == nil, err
 }
 
+// recordTime returns the log time of an entry from its first chunk, however long
+// the record is; 0 for revision 0, before every entry.
+func recordTime(txn *badger.Txn, rev tuple.Revision) (int64, error) {
+	if rev == 0 {
+		return 0, nil
+	}
+	first, ok, err := get(txn, logKey(rev, 0))
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: the record of an entry is missing", ErrCorrupt)
+	}
+	if err != nil {
+		return 0, err
+	}
+	f := fields{b: first}
+	f.uint() // chunks
+	if v := f.byte(); v != recordVersion && f.err == nil {
+		return 0, fmt.Errorf("%w: version %d of an entry's record", errCorruptKey, v)
+	}
+	f.uint() // term
+	return int64(f.uint()), f.err
+}
+
 // lastRecord returns the revision of the last record at or before a revision
 // whose first chunk is there; 0 where there is none.
 func lastRecord(txn *badger.Txn, at tuple.Revision) tuple.Revision {

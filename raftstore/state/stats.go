@@ -65,8 +65,8 @@ func newStats() *stats {
 	return &stats{Shapes: map[shape]uint64{}, touched: map[shape]struct{}{}}
 }
 
-// change counts one tuple in (sign 1) or out (-1).
-func (s *stats) change(kind byte, rowKey, value []byte, sign int) error {
+// change counts one tuple in (sign 1) or out (-1). r is what its key and value say.
+func (s *stats) change(kind byte, r row, rowKey, value []byte, sign int) {
 	d := digestOf(kind, rowKey, value)
 	if sign > 0 {
 		s.Digest = s.Digest.add(d)
@@ -75,22 +75,14 @@ func (s *stats) change(kind byte, rowKey, value []byte, sign int) error {
 	}
 	if kind == prefixQuarantine {
 		s.Quarantined += uint64(sign)
-		return nil
+		return
 	}
 	s.Live += uint64(sign)
-	r, err := parseRow(rowKey)
-	if err != nil {
-		return err
-	}
-	if err := r.setValue(value); err != nil {
-		return err
-	}
 	sh := r.shape()
 	s.touched[sh] = struct{}{}
 	if s.Shapes[sh] += uint64(sign); s.Shapes[sh] == 0 {
 		delete(s.Shapes, sh)
 	}
-	return nil
 }
 
 // record returns the next record of the store and starts a new one.

@@ -44,34 +44,43 @@ type reader interface {
 // View opens a view of a store at a revision; 0 is the newest. It must be
 // closed. Errors: ErrStoreNotFound, a *RevisionError, ErrClosed.
 func (s *State) View(name string, at tuple.Revision) (*View, error) {
+	v, isHead, err := s.pin(name, at)
+	if err != nil || isHead {
+		return v, err
+	}
+	if err := v.look(); err != nil {
+		v.Close()
+		return nil, err
+	}
+	return v, nil
+}
+
+// pin opens a view without reading the disk; isHead says whether it knows all of
+// its revision.
+func (s *State) pin(name string, at tuple.Revision) (v *View, isHead bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
-		return nil, ErrClosed
+		return nil, false, ErrClosed
 	case at == 0:
 		at = s.head.revision
 	case at > s.head.revision:
-		return nil, s.revisionError(at, ErrAhead)
+		return nil, false, s.revisionError(at, ErrAhead)
 	case at < s.head.floor:
-		return nil, s.revisionError(at, ErrHistoryGone)
+		return nil, false, s.revisionError(at, ErrHistoryGone)
 	}
 	st := s.storeAt(name, at)
 	if st == nil {
-		return nil, fmt.Errorf("%w: %q", ErrStoreNotFound, name)
+		return nil, false, fmt.Errorf("%w: %q", ErrStoreNotFound, name)
 	}
-	v := &View{s: s, st: st, gen: s.gen, revision: at, pinned: at, logTime: s.head.time, schema: st.publishedSchema}
-	if at < s.head.revision {
-		if err := v.look(); err != nil {
-			return nil, err
-		}
-	}
+	v = &View{s: s, st: st, gen: s.gen, revision: at, pinned: at, logTime: s.head.time, schema: st.publishedSchema}
 	if err := v.openReader(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	s.gen.refs++
 	s.pins[at]++
-	return v, nil
+	return v, at == s.head.revision, nil
 }
 
 // openReader takes the graph index where it still holds the revision. The caller
@@ -125,16 +134,7 @@ func (v *View) look() error {
 	if v.schema, err = lastRevision(txn, prefixSchema, v.st.id, v.revision); err != nil {
 		return err
 	}
-	rev := lastRecord(txn, v.revision)
-	if rev == 0 {
-		v.logTime = 0
-		return nil
-	}
-	r, ok, err := readRecord(txn, rev)
-	if err == nil && !ok {
-		err = fmt.Errorf("%w: the record of an entry is missing", ErrCorrupt)
-	}
-	v.logTime = r.Time
+	v.logTime, err = recordTime(txn, lastRecord(txn, v.revision))
 	return err
 }
 
