@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"reflect"
@@ -30,6 +31,30 @@ func (s *seen) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
+// journey is a client's way over every route.
+type journey struct {
+	t      *testing.T
+	ctx    context.Context
+	client *client.Client
+	store  *client.Store
+	full   api.WriteResponse // the write of all given tuples
+	narrow api.PutSchemaRequest
+}
+
+func (j *journey) must(err error) {
+	j.t.Helper()
+	if err != nil {
+		j.t.Fatal(err)
+	}
+}
+
+func (j *journey) same(got, want any) {
+	j.t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		j.t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 // Every route answers through the client, and with what it should say.
 func TestEveryRoute(t *testing.T) {
 	w := empty(t, server.Config{})
@@ -38,49 +63,79 @@ func TestEveryRoute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, store := t.Context(), c.Store("acme").Session()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
+	j := &journey{t: t, ctx: t.Context(), client: c, store: c.Store("acme").Session(),
+		// a schema without the group type orphans the tuples that name it
+		narrow: source("pemba 1\ntype user\ntype document { relation owner: [user] }\n")}
+	j.makeStores()
+	j.writeSchema()
+	j.writeTuples()
+	j.check()
+	j.lookUp()
+	j.explain()
+	j.readAndDelete()
+	j.narrowSchema()
+	j.history()
+	j.leave()
+	for _, route := range []string{"GET /healthz", "GET /openapi.json"} { // the client has no method for these
+		if got := w.send(route, ""); got.status != 200 {
+			t.Errorf("%s: %d %s", route, got.status, got.body)
+		}
+		asked.routes[route] = true
+	}
+	var d struct {
+		Paths map[string]map[string]any `json:"paths"`
+	}
+	j.must(json.Unmarshal([]byte(w.send("GET /openapi.json", "").body), &d))
+	for path, methods := range d.Paths {
+		pattern := regexp.MustCompile("^" + regexp.MustCompile(`\{\w+\}`).ReplaceAllString(path, `[^/]+`) + "$")
+		for method := range methods {
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(asked.routes)), func(route string) bool {
+				verb, p, _ := strings.Cut(route, " ")
+				return strings.EqualFold(verb, method) && pattern.MatchString(p)
+			}) {
+				t.Errorf("%s %s was not tried", method, path)
+			}
 		}
 	}
-	same := func(got, want any) {
-		t.Helper()
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
-	}
+}
 
-	made, err := c.PutStore(ctx, "other")
-	must(err)
-	same(made.Created, true)
-	made, err = c.PutStore(ctx, "other")
-	must(err)
-	same(made.Created, false)
+func (j *journey) makeStores() {
+	made, err := j.client.PutStore(j.ctx, "other")
+	j.must(err)
+	j.same(made.Created, true)
+	made, err = j.client.PutStore(j.ctx, "other")
+	j.must(err)
+	j.same(made.Created, false)
+}
 
-	checked, err := store.ValidateSchema(ctx, source(model).SchemaSource)
-	must(err)
-	same(checked.Files, []api.SchemaFile(nil))
-	put, err := store.PutSchema(ctx, source(model))
-	must(err)
-	same(put.Changed, true)
+func (j *journey) writeSchema() {
+	checked, err := j.store.ValidateSchema(j.ctx, source(model).SchemaSource)
+	j.must(err)
+	j.same(checked.Files, []api.SchemaFile(nil))
+	put, err := j.store.PutSchema(j.ctx, source(model))
+	j.must(err)
+	j.same(put.Changed, true)
 	again := source(model)
 	again.IfMatch = put.ETag
-	same2, err := store.PutSchema(ctx, again)
-	must(err)
-	same(same2.Changed, false)
-	same(same2.ETag, put.ETag)
+	same2, err := j.store.PutSchema(j.ctx, again)
+	j.must(err)
+	j.same(same2.Changed, false)
+	j.same(same2.ETag, put.ETag)
+}
 
-	written, err := store.Write(ctx, api.WriteRequest{Operations: creations(wire(t, given...)), IdempotencyKey: "k1",
+func (j *journey) writeTuples() {
+	written, err := j.store.Write(j.ctx, api.WriteRequest{Operations: creations(wire(j.t, given...)), IdempotencyKey: "k1",
 		Preconditions: []api.Precondition{{Must: api.NotMatch, Filter: api.Filter{}}}})
-	must(err)
-	same(written.Written, len(given))
-	replayed, err := store.Write(ctx, api.WriteRequest{Operations: creations(wire(t, given...)), IdempotencyKey: "k1",
+	j.must(err)
+	j.same(written.Written, len(given))
+	replayed, err := j.store.Write(j.ctx, api.WriteRequest{Operations: creations(wire(j.t, given...)), IdempotencyKey: "k1",
 		Preconditions: []api.Precondition{{Must: api.NotMatch, Filter: api.Filter{}}}})
-	must(err)
-	same(replayed.Replayed, true)
+	j.must(err)
+	j.same(replayed.Replayed, true)
+	j.full = written
+}
 
+func (j *journey) check() {
 	for _, test := range []struct {
 		object, permission, subject, context string
 		want                                 api.Answer
@@ -99,120 +154,111 @@ func TestEveryRoute(t *testing.T) {
 		if test.context != "" {
 			question.Context = api.Context(test.context)
 		}
-		got, err := store.Check(ctx, api.CheckRequest{Question: question})
-		must(err)
+		got, err := j.store.Check(j.ctx, api.CheckRequest{Question: question})
+		j.must(err)
 		if !reflect.DeepEqual(got.Answer, test.want) || got.Token == "" || got.EvaluatedAt.IsZero() {
-			t.Errorf("%+v: got %+v", test, got)
+			j.t.Errorf("%+v: got %+v", test, got)
 		}
 	}
+}
 
-	objects, err := store.LookupObjects(ctx, api.LookupObjectsRequest{ObjectType: "document", Permission: "view", Subject: "user:ana"})
-	must(err)
-	same(objects.Objects, []api.FoundObject{{Object: "document:lent", Result: api.Allowed}, {Object: "document:plan", Result: api.Allowed},
+func (j *journey) lookUp() {
+	objects, err := j.store.LookupObjects(j.ctx, api.LookupObjectsRequest{ObjectType: "document", Permission: "view", Subject: "user:ana"})
+	j.must(err)
+	j.same(objects.Objects, []api.FoundObject{{Object: "document:lent", Result: api.Allowed}, {Object: "document:plan", Result: api.Allowed},
 		{Object: "document:readme", Result: api.Allowed}, {Object: "document:secret", Result: api.Conditional, Missing: []string{"ip"}}})
-	subjects, err := store.LookupSubjects(ctx, api.LookupSubjectsRequest{Object: "folder:public", Permission: "view", SubjectType: "user"})
-	must(err)
-	same(subjects.Subjects, []api.FoundSubject{{Subject: "user:*", Result: api.Allowed}, {Subject: "user:bob", Result: api.Excluded}})
-	permissions, err := store.LookupPermissions(ctx, api.LookupPermissionsRequest{Object: "document:readme", Subject: "user:olga"})
-	must(err)
-	same(permissions.Permissions, []api.FoundPermission{{Permission: "owner", Relation: true, Result: api.Allowed}, {Permission: "edit", Result: api.Allowed}, {Permission: "view", Result: api.Allowed}})
+	subjects, err := j.store.LookupSubjects(j.ctx, api.LookupSubjectsRequest{Object: "folder:public", Permission: "view", SubjectType: "user"})
+	j.must(err)
+	j.same(subjects.Subjects, []api.FoundSubject{{Subject: "user:*", Result: api.Allowed}, {Subject: "user:bob", Result: api.Excluded}})
+	permissions, err := j.store.LookupPermissions(j.ctx, api.LookupPermissionsRequest{Object: "document:readme", Subject: "user:olga"})
+	j.must(err)
+	j.same(permissions.Permissions, []api.FoundPermission{{Permission: "owner", Relation: true, Result: api.Allowed}, {Permission: "edit", Result: api.Allowed}, {Permission: "view", Result: api.Allowed}})
+}
 
-	explained, err := store.Explain(ctx, api.CheckRequest{Question: api.Question{Object: "document:readme", Permission: "view", Subject: "user:ana"}})
-	must(err)
-	same(explained.Answer, yes)
+func (j *journey) explain() {
+	explained, err := j.store.Explain(j.ctx, api.CheckRequest{Question: api.Question{Object: "document:readme", Permission: "view", Subject: "user:ana"}})
+	j.must(err)
+	j.same(explained.Answer, yes)
 	if explained.Explanation == nil || explained.Explanation.Result != api.Allowed {
-		t.Errorf("explained by %+v", explained.Explanation)
+		j.t.Errorf("explained by %+v", explained.Explanation)
 	}
-	expanded, err := store.Expand(ctx, api.ExpandRequest{Object: "document:readme", Permission: "view"})
-	must(err)
+	expanded, err := j.store.Expand(j.ctx, api.ExpandRequest{Object: "document:readme", Permission: "view"})
+	j.must(err)
 	if text, _ := json.Marshal(expanded.Tree); !strings.Contains(string(text), "group:all#member") {
-		t.Errorf("expanded to %s", text)
+		j.t.Errorf("expanded to %s", text)
 	}
-	batch, err := store.CheckBatch(ctx, api.BatchRequest{Checks: []api.Question{{Object: "document:readme", Permission: "view", Subject: "user:ana"}}})
-	must(err)
-	same(batch.Results, []api.BatchResult{{Answer: &yes}})
+	batch, err := j.store.CheckBatch(j.ctx, api.BatchRequest{Checks: []api.Question{{Object: "document:readme", Permission: "view", Subject: "user:ana"}}})
+	j.must(err)
+	j.same(batch.Results, []api.BatchResult{{Answer: &yes}})
+}
 
-	read, err := store.ReadTuples(ctx, api.ReadRequest{Filter: api.Filter{ObjectType: "group"}})
-	must(err)
-	same(read.Tuples, wire(t, "group:all#member@group:eng#member", "group:eng#member@user:ana"))
-	removed, err := store.DeleteTuples(ctx, api.DeleteRequest{Filter: api.Filter{Object: "document:lent"}})
-	must(err)
-	same(removed.Deleted, 1)
+func (j *journey) readAndDelete() {
+	read, err := j.store.ReadTuples(j.ctx, api.ReadRequest{Filter: api.Filter{ObjectType: "group"}})
+	j.must(err)
+	j.same(read.Tuples, wire(j.t, "group:all#member@group:eng#member", "group:eng#member@user:ana"))
+	removed, err := j.store.DeleteTuples(j.ctx, api.DeleteRequest{Filter: api.Filter{Object: "document:lent"}})
+	j.must(err)
+	j.same(removed.Deleted, 1)
+}
 
-	// A schema without the group type sets the tuples aside that name it.
-	narrow := source("pemba 1\ntype user\ntype document { relation owner: [user] }\n")
-	narrow.Orphans = api.IgnoreOrphans
-	diff, err := store.DiffSchema(ctx, api.DiffSchemaRequest{SchemaSource: narrow.SchemaSource, Impact: true})
-	must(err)
-	same([]any{diff.Breaking, diff.OrphanCount, len(diff.Orphans)}, []any{true, len(given) - 2, len(given) - 2})
-	same(slices.Contains(diff.Flips, api.Flip{Object: "document:readme", Permission: "view", Subject: "user:ana", Before: api.Allowed, After: api.Denied}), true)
-	same(slices.ContainsFunc(diff.Changes, func(c api.SchemaChange) bool { return c.Code == "type_removed" && c.Name == "group" && c.Breaking }), true)
-	put, err = store.PutSchema(ctx, narrow)
-	must(err)
-	same(put.Quarantined, len(given)-2)
-	quarantined, err := store.ReadQuarantined(ctx, api.QuarantinedRequest{Filter: api.Filter{ObjectType: "group"}})
-	must(err)
-	same(len(quarantined.Tuples), 2)
-	dropped, err := store.DeleteQuarantined(ctx, api.DeleteQuarantinedRequest{All: true})
-	must(err)
-	same(dropped.Deleted, len(given)-2)
+func (j *journey) narrowSchema() {
+	j.narrow.Orphans = api.IgnoreOrphans
+	diff, err := j.store.DiffSchema(j.ctx, api.DiffSchemaRequest{SchemaSource: j.narrow.SchemaSource, Impact: true})
+	j.must(err)
+	j.same([]any{diff.Breaking, diff.OrphanCount, len(diff.Orphans)}, []any{true, len(given) - 2, len(given) - 2})
+	j.same(slices.Contains(diff.Flips, api.Flip{Object: "document:readme", Permission: "view", Subject: "user:ana", Before: api.Allowed, After: api.Denied}), true)
+	j.same(slices.ContainsFunc(diff.Changes, func(c api.SchemaChange) bool { return c.Code == "type_removed" && c.Name == "group" && c.Breaking }), true)
+	put, err := j.store.PutSchema(j.ctx, j.narrow)
+	j.must(err)
+	j.same(put.Quarantined, len(given)-2)
+	quarantined, err := j.store.ReadQuarantined(j.ctx, api.QuarantinedRequest{Filter: api.Filter{ObjectType: "group"}})
+	j.must(err)
+	j.same(len(quarantined.Tuples), 2)
+	dropped, err := j.store.DeleteQuarantined(j.ctx, api.DeleteQuarantinedRequest{All: true})
+	j.must(err)
+	j.same(dropped.Deleted, len(given)-2)
+}
 
-	current, err := store.Schema(ctx, "")
-	must(err)
-	same(current.Files, narrow.Files)
-	old, err := store.Schema(ctx, written.Token)
-	must(err)
-	same(old.Files, source(model).Files)
-	versions, err := store.SchemaVersions(ctx)
-	must(err)
-	same(len(versions.Versions), 2)
-	same([]string{versions.Versions[0].ETag, versions.Versions[1].ETag}, []string{current.ETag, old.ETag})
-	if then, err := store.Schema(ctx, versions.Versions[1].Token); err != nil || then.ETag != old.ETag || then.WrittenAt.IsZero() {
-		t.Errorf("the version's token leads to %+v, %v", then, err)
+func (j *journey) history() {
+	current, err := j.store.Schema(j.ctx, "")
+	j.must(err)
+	j.same(current.Files, j.narrow.Files)
+	old, err := j.store.Schema(j.ctx, j.full.Token)
+	j.must(err)
+	j.same(old.Files, source(model).Files)
+	versions, err := j.store.SchemaVersions(j.ctx)
+	j.must(err)
+	j.same(len(versions.Versions), 2)
+	j.same([]string{versions.Versions[0].ETag, versions.Versions[1].ETag}, []string{current.ETag, old.ETag})
+	if then, err := j.store.Schema(j.ctx, versions.Versions[1].Token); err != nil || then.ETag != old.ETag || then.WrittenAt.IsZero() {
+		j.t.Errorf("the version's token leads to %+v, %v", then, err)
 	}
+}
 
-	found, err := c.GetStore(ctx, "acme")
-	must(err)
-	same([]any{found.Tuples, found.Schema, found.SchemaETag}, []any{int64(1), true, current.ETag})
-	stores, err := c.Stores(ctx)
-	must(err)
-	same(len(stores.Stores), 2)
-	_, err = c.DeleteStore(ctx, "other")
-	must(err)
-	if _, err := c.GetStore(ctx, "other"); err == nil {
-		t.Error("a deleted store is there")
+func (j *journey) leave() {
+	current, err := j.store.Schema(j.ctx, "")
+	j.must(err)
+	found, err := j.client.GetStore(j.ctx, "acme")
+	j.must(err)
+	j.same([]any{found.Tuples, found.Schema, found.SchemaETag}, []any{int64(1), true, current.ETag})
+	stores, err := j.client.Stores(j.ctx)
+	j.must(err)
+	j.same(len(stores.Stores), 2)
+	_, err = j.client.DeleteStore(j.ctx, "other")
+	j.must(err)
+	if _, err := j.client.GetStore(j.ctx, "other"); err == nil {
+		j.t.Error("a deleted store is there")
 	}
-	limits, err := c.Limits(ctx)
-	must(err)
-	same(limits.BatchChecks > 0 && limits.EvaluationNodes > 0 && limits.BodyBytes > 0, true)
-	cluster, err := c.Cluster(ctx)
-	must(err)
-	same([]any{cluster.Ready, cluster.Role, len(cluster.Members)}, []any{true, "leader", 1})
-	if _, err := c.RemoveMember(ctx, "nobody"); err == nil {
-		t.Error("a member that is not there was removed")
+	limits, err := j.client.Limits(j.ctx)
+	j.must(err)
+	j.same(limits.BatchChecks > 0 && limits.EvaluationNodes > 0 && limits.BodyBytes > 0, true)
+	cluster, err := j.client.Cluster(j.ctx)
+	j.must(err)
+	j.same([]any{cluster.Ready, cluster.Role, len(cluster.Members)}, []any{true, "leader", 1})
+	if _, err := j.client.RemoveMember(j.ctx, "nobody"); err == nil {
+		j.t.Error("a member that is not there was removed")
 	}
-	must(c.Ready(ctx))
-	if got := w.send("GET /healthz", ""); got.status != 200 {
-		t.Errorf("healthz: %d %s", got.status, got.body)
-	}
-	asked.routes["GET /healthz"], asked.routes["GET /openapi.json"] = true, true
-
-	document := w.send("GET /openapi.json", "")
-	var d struct {
-		Paths map[string]map[string]any `json:"paths"`
-	}
-	must(json.Unmarshal([]byte(document.body), &d))
-	for path, methods := range d.Paths {
-		pattern := regexp.MustCompile("^" + regexp.MustCompile(`\{\w+\}`).ReplaceAllString(path, `[^/]+`) + "$")
-		for method := range methods {
-			if !slices.ContainsFunc(slices.Collect(maps.Keys(asked.routes)), func(route string) bool {
-				verb, p, _ := strings.Cut(route, " ")
-				return strings.EqualFold(verb, method) && pattern.MatchString(p)
-			}) {
-				t.Errorf("%s %s was not tried", method, path)
-			}
-		}
-	}
+	j.must(j.client.Ready(j.ctx))
 }
 
 var (

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -175,16 +176,28 @@ type member struct {
 	required bool
 }
 
+// known holds the members of the structs that were asked for: reflect.Type to []member.
+var known sync.Map
+
 // membersOf lists the members of a struct of package api, embedded structs
-// included.
+// included. The list is shared.
 func membersOf(t reflect.Type) []member {
+	if members, ok := known.Load(t); ok {
+		return members.([]member)
+	}
+	members := listMembers(t)
+	known.Store(t, members)
+	return members
+}
+
+func listMembers(t reflect.Type) []member {
 	var members []member
 	for i := range t.NumField() {
 		field := t.Field(i)
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		switch {
 		case field.Anonymous && name == "":
-			members = append(members, membersOf(field.Type)...)
+			members = append(members, listMembers(field.Type)...)
 		case name == "-" || name == "":
 		default:
 			members = append(members, member{name: name, typ: field.Type, required: !strings.Contains(options, "omitzero")})
