@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -91,89 +89,6 @@ type demo struct {
 	files      []source.File  // what the store gets: the schema without its tests' file
 	tuples     []tuplefile.Entry
 	asExpected bool // every prepared check was answered as prepared
-}
-
-// load reads the example, or the files that the flags name.
-func (d *demo) load() error {
-	if d.schemaFile = d.c.String("schema"); d.schemaFile != "" {
-		return d.loadOwn()
-	}
-	name := d.c.String("example")
-	if !slices.Contains(examples.Names, name) {
-		return &usageError{command: commandPath(d.c), message: fmt.Sprintf("there is no example %q: there are %s", name, strings.Join(examples.Names, ", ")),
-			suggestion: didYouMean(source.Nearest(name, examples.Names))}
-	}
-	d.title = "of the example " + name
-	folder, err := fs.Sub(examples.Files, name)
-	if err != nil {
-		return err
-	}
-	if d.files, err = schema.Load(folder, "schema.pemba"); err != nil {
-		return err
-	}
-	withTests, err := schema.Load(folder, "tests.pemba")
-	if err != nil {
-		return err
-	}
-	if d.module, err = compileSource(withTests); err != nil {
-		return err
-	}
-	file, err := folder.Open("tuples.txt")
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	d.tuples, err = tuplefile.ReadAll("tuples.txt", file, tuplefile.Text)
-	return err
-}
-
-func (d *demo) loadOwn() (err error) {
-	d.title = d.schemaFile
-	if d.files, err = schema.LoadFile(d.schemaFile); err != nil {
-		return err
-	}
-	if d.module, err = compileFile(d.c, d.schemaFile); err != nil {
-		return err
-	}
-	folder := filepath.Dir(d.schemaFile)
-	if tests := filepath.Join(folder, "tests.pemba"); len(d.module.Tests) == 0 && exists(tests) {
-		withTests, err := compileLocated(d.c, tests)
-		if err != nil {
-			return err
-		}
-		if imports(withTests, filepath.Base(d.schemaFile)) {
-			d.module = withTests
-		}
-	}
-	name := d.c.String("tuples")
-	if name == "" {
-		if name = filepath.Join(folder, "tuples.txt"); !exists(name) {
-			return nil
-		}
-	}
-	file, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	in := inputFile{name: filepath.ToSlash(name), file: file, format: tuplefile.FormatOf(name)}
-	if _, err := verify([]inputFile{in}, d.module.Admission.Index()); err != nil {
-		return err
-	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	d.tuples, err = tuplefile.ReadAll(in.name, file, in.format)
-	return err
-}
-
-func exists(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
-}
-
-func imports(m *schema.Module, base string) bool {
-	return slices.ContainsFunc(m.Files, func(f source.File) bool { return filepath.Base(filepath.FromSlash(f.Name)) == base })
 }
 
 func (d *demo) heading(text string) {
@@ -272,61 +187,6 @@ func (d *demo) ask(url string) error {
 		}
 	}
 	return nil
-}
-
-// prepared is a question with the answer that the example as it comes gives.
-type prepared struct {
-	api.Question
-	want api.Result
-}
-
-// exampleQuestions are asked of the example ptolemy.
-var exampleQuestions = []prepared{
-	{api.Question{Object: "workspace:prod", Permission: "view_data", Subject: "user:uma"}, api.Allowed},
-	{api.Question{Object: "workspace:prod", Permission: "create_key", Subject: "user:uma"}, api.Denied},
-	{api.Question{Object: "workspace:prod", Permission: "view_data", Subject: "user:root"}, api.Denied},
-	{api.Question{Object: "workspace:prod", Permission: "view_data", Subject: "user_key:uma-notebook"}, api.Allowed},
-	{api.Question{Object: "service_key:shipper", Permission: "delete", Subject: "user:max"}, api.Allowed},
-}
-
-// questions are the prepared ones, if the schema is the example's or one made
-// from it, and otherwise some that the tuples suggest.
-func (d *demo) questions() []prepared {
-	fit := len(d.tuples) > 0
-	for _, q := range exampleQuestions {
-		kind, _, _ := strings.Cut(q.Object, ":")
-		t := d.module.Schema.Type(kind)
-		named := slices.ContainsFunc(d.tuples, func(e tuplefile.Entry) bool { return e.Tuple.Object.String() == q.Object })
-		fit = fit && t != nil && named
-	}
-	if fit {
-		return exampleQuestions
-	}
-	return d.suggested(5)
-}
-
-// suggested asks, for the tuples of the store, for each time another permission.
-func (d *demo) suggested(most int) []prepared {
-	var out []prepared
-	asked := map[string]bool{}
-	for _, e := range d.tuples {
-		t := d.module.Schema.Type(e.Tuple.Object.Type)
-		if t == nil || e.Tuple.Subject.IsWildcard() {
-			continue
-		}
-		for _, r := range t.Relations {
-			name := t.Name + "#" + r.Name
-			if r.Permission && !asked[name] {
-				asked[name] = true
-				out = append(out, prepared{Question: api.Question{Object: e.Tuple.Object.String(), Permission: r.Name, Subject: e.Tuple.Subject.String()}})
-				break
-			}
-		}
-		if len(out) == most {
-			break
-		}
-	}
-	return out
 }
 
 // invite says what to do next.

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"io"
+	"iter"
+	"os"
+
+	"github.com/pemba-authz/pemba/client/tuplefile"
+	"github.com/pemba-authz/pemba/schema/dialect/openfga"
+	"github.com/pemba-authz/pemba/schema/dialect/spicedb"
+	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
+	"github.com/urfave/cli/v2"
+)
+
+// inputFile is a file that can be read twice.
+type inputFile struct {
+	name   string
+	file   *os.File
+	format tuplefile.Format
+	from   func(name string, r io.Reader) iter.Seq2[tuple.Tuple, error] // another engine's; nil: format says how
+}
+
+// tupleImporters read other engines' files of tuples.
+var tupleImporters = map[string]func(name string, r io.Reader) iter.Seq2[tuple.Tuple, error]{
+	"openfga": openfga.Tuples, "spicedb": spicedb.Tuples,
+}
+
+// openFiles opens what the arguments name; standard input is kept in a file.
+func openFiles(c *cli.Context) (files []inputFile, done func(), err error) {
+	var closers []func()
+	done = func() {
+		for _, f := range closers {
+			f()
+		}
+	}
+	from := c.String("from")
+	switch {
+	case from != "" && tupleImporters[from] == nil:
+		return nil, nil, dialectError(c, from)
+	case from != "" && c.String("format") != "":
+		return nil, nil, &usageError{command: commandPath(c), message: "--format and --from exclude each other: " + from + " has its own formats"}
+	}
+	for _, name := range c.Args().Slice() {
+		in := inputFile{name: name, format: tuplefile.FormatOf(name), from: tupleImporters[from]}
+		if text := c.String("format"); text != "" {
+			if in.format, err = tuplefile.ParseFormat(text); err != nil {
+				done()
+				return nil, nil, err
+			}
+		}
+		if name == "-" {
+			in.name = "standard input"
+			in.file, err = spool(c.App.Reader)
+		} else {
+			in.file, err = os.Open(name)
+		}
+		if err != nil {
+			done()
+			return nil, nil, err
+		}
+		file := in.file
+		closers = append(closers, func() {
+			file.Close()
+			if name == "-" {
+				os.Remove(file.Name())
+			}
+		})
+		files = append(files, in)
+	}
+	return files, done, nil
+}
+
+func spool(r io.Reader) (*os.File, error) {
+	file, err := os.CreateTemp("", "pemba-import-*")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(file, r); err != nil {
+		file.Close()
+		os.Remove(file.Name())
+		return nil, err
+	}
+	return file, nil
+}
+
+// entries reads the file from its beginning. Of other engines' files only faults
+// have places; their tuples are counted.
+func (in inputFile) entries() (iter.Seq2[tuplefile.Entry, error], error) {
+	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	if in.from == nil {
+		return tuplefile.Read(in.name, in.file, in.format), nil
+	}
+	return func(yield func(tuplefile.Entry, error) bool) {
+		for t, err := range in.from(in.name, in.file) {
+			if !yield(tuplefile.Entry{Tuple: t, Place: source.Place{File: in.name, Line: 1, Column: 1}}, err) {
+				return
+			}
+		}
+	}, nil
+}
