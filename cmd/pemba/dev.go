@@ -46,10 +46,6 @@ func dev(c *cli.Context) error {
 	}
 	d := &demo{c: c, w: c.App.Writer}
 	if err := d.load(); err != nil {
-		var diagnostics source.Diagnostics
-		if errors.As(err, &diagnostics) && d.schemaFile != "" {
-			return fmt.Errorf("%w", diagnostics)
-		}
 		return err
 	}
 	d.heading("The schema " + d.title)

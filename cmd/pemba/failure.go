@@ -52,8 +52,15 @@ func problemOf(err error) *api.Problem {
 	if p := api.AsProblem(err); p != nil {
 		return p
 	}
-	problem := api.NewProblem(api.InvalidRequest, err.Error())
-	problem.Status = 0 // no server said so
+	code := api.InvalidRequest
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &dial):
+		code = api.NotReady
+	case errors.Is(err, context.Canceled):
+		code = api.Cancelled
+	}
+	problem := api.NewProblem(code, err.Error())
 	var diagnostics source.Diagnostics
 	if errors.As(err, &diagnostics) {
 		problem = api.NewProblem(api.InvalidSchema, diagnostics.Error())
