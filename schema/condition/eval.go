@@ -71,7 +71,7 @@ func (p *Program) mismatch(param Param, err error) *EvalError {
 // contextCache keeps decoded tuple contexts over requests, for many tuples carry
 // the same one. It is a table of fixed size without locks; a context that meets
 // another in its place replaces it, and whole texts are compared.
-type contextCache [64]atomic.Pointer[decodedContext]
+type contextCache [32]atomic.Pointer[decodedContext]
 
 type decodedContext struct {
 	text  tuple.Context
@@ -82,7 +82,7 @@ type decodedContext struct {
 var seed = maphash.MakeSeed()
 
 // maxCachedContext keeps long contexts out of the cache, to bound its memory.
-const maxCachedContext = 1 << 10
+const maxCachedContext = 256
 
 func (p *Program) context(text tuple.Context) *decodedContext {
 	if text == "" {
