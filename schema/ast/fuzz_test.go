@@ -19,10 +19,16 @@ func render(name, text string) string {
 	return b.String()
 }
 
+// seeds adds the golden inputs in pieces: from small inputs fuzzing gets further.
 func seeds(f *testing.F) {
 	for _, pattern := range []string{"testdata/format/*.pemba", "testdata/errors/*.pemba"} {
 		for _, text := range inputs(&testing.T{}, pattern) {
-			f.Add(text)
+			for _, line := range strings.Split(text, "\n") {
+				line = strings.TrimSpace(line)
+				f.Add("pemba 1\n" + line)
+				f.Add("pemba 1\ntype a {\n" + line + "\n}")
+				f.Add("pemba 1\ntest \"a\" {\n" + line + "\n}")
+			}
 		}
 	}
 }
