@@ -24,6 +24,7 @@ type applier struct {
 	pending map[string]cell    // by Badger key: what the entry writes
 	base    map[string]cell    // by key of a tuple: what was there before the entry
 	undo    []undoStep         // of the command at work
+	scanned int                // tuples that its preconditions have looked at
 	touched map[storeID]*store // stores whose tuples changed
 	keys    []keyRecord
 	events  []event

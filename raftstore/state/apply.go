@@ -42,7 +42,7 @@ func (s *State) Apply(index, term uint64, e command.Entry) ([]command.Result, er
 
 // command judges one command. What it returns is a fault; a rejection is in the result.
 func (a *applier) command(c command.Command, res *command.Result) error {
-	res.Revision, res.Time = a.index, time.Unix(0, a.now).UTC()
+	res.Revision, res.Time, a.scanned = a.index, time.Unix(0, a.now).UTC(), 0
 	st, err := a.judge(c, res)
 	var rejection *command.Rejection
 	if errors.As(err, &rejection) {

@@ -3,7 +3,6 @@ package state
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -107,7 +106,7 @@ func (r row) expiryKey(s storeID) []byte {
 	return r.appendRow(b)
 }
 
-var errCorruptKey = errors.New("a key in the store's files is damaged")
+var errCorruptKey = fmt.Errorf("%w: a key or value is damaged", ErrCorrupt)
 
 // parseRow reads what appendRow wrote.
 func parseRow(b []byte) (row, error) {

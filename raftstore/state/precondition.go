@@ -12,8 +12,8 @@ import (
 
 // The bounds of a precondition's work. They are part of what apply does.
 const (
-	maxScanned  = 1_000_000 // tuples that a filter looks at without a match
-	maxReplayed = 100_000   // revisions that an Unchanged without an object looks back
+	maxScanned  = 50_000  // tuples that the preconditions of one command look at
+	maxReplayed = 100_000 // revisions that an Unchanged without an object looks back
 )
 
 var errStop = errors.New("stop")
@@ -39,8 +39,7 @@ func (a *applier) precondition(st *store, i int, p command.Precondition) error {
 
 // anyLive looks for a tuple that a filter selects and that has not expired.
 func (a *applier) anyLive(st *store, i int, f tuple.Filter) (found bool, example tuple.Key, err error) {
-	scanned := 0
-	err = a.selected(prefixTuple, st, f, &scanned, func(r row) (bool, error) {
+	err = a.selected(prefixTuple, st, f, &a.scanned, func(r row) (bool, error) {
 		if r.expiredAt(a.now) {
 			return true, nil
 		}
@@ -59,7 +58,7 @@ func tooBroad(i int) error {
 }
 
 // selected visits the tuples that a filter selects. With a count, it stops with
-// errStop after maxScanned tuples.
+// errStop after maxScanned tuples of the command.
 func (a *applier) selected(kind byte, st *store, f tuple.Filter, scanned *int, visit func(row) (bool, error)) error {
 	sel := st.names.selection(f)
 	if sel.none {

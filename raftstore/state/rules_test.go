@@ -426,3 +426,26 @@ func TestHistoryBudget(t *testing.T) {
 		}
 	}
 }
+
+// TestBroadPrecondition: what would hold up apply is refused, the same on every node.
+func TestBroadPrecondition(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 50,000 tuples")
+	}
+	c := withDocs(t)
+	for i := range 2 {
+		im := &command.Import{}
+		for j := range 25_100 {
+			im.Tuples = append(im.Tuples, tuple.Tuple{Key: tuple.Key{Object: tuple.Object{Type: "document", ID: fmt.Sprintf("%d-%d", i, j)},
+				Relation: "viewer", Subject: tuple.Subject{Type: "user", ID: "ana"}}})
+		}
+		c.ok("a", im)
+	}
+	bob := tuple.Filter{Subject: tuple.SubjectFilter{Type: "user", ID: "bob"}}
+	must := func(f tuple.Filter) *command.Write {
+		return &command.Write{Preconditions: []command.Precondition{{Filter: f, Must: command.NotMatch}}}
+	}
+	c.rejected(command.CodePreconditionTooBroad, "a", must(bob))
+	bob.ObjectType, bob.ObjectID = "document", "0-1"
+	c.ok("a", must(bob))
+}
