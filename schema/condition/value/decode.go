@@ -227,9 +227,8 @@ func (d *decoder) fromString(t *Type, text string) (any, error) {
 			return dur, nil
 		}
 	case Timestamp:
-		// Year 1 to 9999 is what CEL's timestamps hold.
-		if at, err := time.Parse(time.RFC3339Nano, text); err == nil && at.UTC().Year() >= 1 && at.UTC().Year() <= 9999 {
-			return at.UTC(), nil
+		if at, ok := parseTimestamp(text); ok {
+			return at, nil
 		}
 	case IPAddress:
 		if ip, err := ParseIP(text); err == nil {
@@ -237,6 +236,18 @@ func (d *decoder) fromString(t *Type, text string) (any, error) {
 		}
 	}
 	return nil, d.fail(t, "string", "%s", reason)
+}
+
+// parseTimestamp reads an instant of the years 1 to 9999, which is what CEL's
+// timestamps hold. RFC 3339 has two digits for the hour and a point before the
+// fraction; time.Parse takes other forms too.
+func parseTimestamp(text string) (time.Time, bool) {
+	if len(text) < len("2030-01-01T00:00:00Z") || text[13] != ':' || text[16] != ':' || !strings.ContainsRune(".Z+-", rune(text[19])) {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	at = at.UTC()
+	return at, err == nil && at.Year() >= 1 && at.Year() <= 9999
 }
 
 // ParseIP reads an address, without a zone. An IPv4 address that is written as
