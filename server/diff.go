@@ -3,8 +3,11 @@ package server
 import (
 	"context"
 	"net/http"
+	"time"
 
+	"github.com/pemba-authz/pemba/engine"
 	"github.com/pemba-authz/pemba/engine/impact"
+	"github.com/pemba-authz/pemba/scenario"
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/source"
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -30,25 +33,42 @@ func (s *Server) diffSchema(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer snap.Close()
-	before := schema.New(made.module.Schema.Language, nil, nil) // what a store without a schema admits: nothing
-	if current, err := snap.Module(); err != nil {
+	before, err := snap.Module()
+	if err != nil {
 		return err
-	} else if current != nil {
-		before = current.Schema
+	}
+	if before == nil { // what a store without a schema admits: nothing
+		before = &schema.Module{Schema: schema.New(made.module.Schema.Language, nil, nil)}
 	}
 	out := api.DiffSchemaResponse{Changes: []api.SchemaChange{}, Warnings: made.warnings, Evaluated: snap.evaluated}
-	for _, c := range schema.Diff(before, made.module.Schema) {
+	for _, c := range schema.Diff(before.Schema, made.module.Schema) {
 		out.Breaking = out.Breaking || c.Breaking
 		out.Changes = append(out.Changes, wireChange(c))
 	}
 	if !request.ChangesOnly {
-		change := impact.Change{Before: before, After: made.module, Tuples: snap.Tuples(tuple.Filter{}, nil), Now: snap.now,
+		if out.Tests, err = s.regressions(r.Context(), before, made.module, snap.now); err != nil {
+			return err
+		}
+		change := impact.Change{Before: before.Schema, After: made.module, Tuples: snap.Tuples(tuple.Filter{}, nil), Now: snap.now,
 			Limits: impact.Limits{Nodes: s.config.EvaluationNodes}}
 		if err := s.compare(r.Context(), change, request.Impact, &out); err != nil {
 			return err
 		}
 	}
 	return respond(w, http.StatusOK, out)
+}
+
+// regressions runs the tests that the store's schema was saved with.
+func (s *Server) regressions(ctx context.Context, before, after *schema.Module, now time.Time) ([]api.Regression, error) {
+	found, err := scenario.Regressions(ctx, before, after, scenario.Options{Now: now, Limits: engine.Limits{Nodes: s.config.EvaluationNodes}})
+	if err != nil {
+		return nil, err
+	}
+	var wire []api.Regression
+	for _, r := range found {
+		wire = append(wire, api.Regression(r))
+	}
+	return wire, nil
 }
 
 // compare finds the orphans and the flips.

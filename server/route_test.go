@@ -273,3 +273,31 @@ func creations(tuples []api.Tuple) []api.Operation {
 	}
 	return operations
 }
+
+// A comparison names the saved tests that a schema would fail, and writes nothing.
+func TestDiffRunsSavedTests(t *testing.T) {
+	ctx := t.Context()
+	store := empty(t, server.Config{}).Store
+	base := "pemba 1\ntype user\ntype document {\n  relation owner: [user]\n  permission view = owner\n}\n"
+	saved := base + "test \"owners view\" {\n  given document:a#owner@user:ada\n  allow user:ada to view on document:a\n}\n"
+	before, err := store.PutSchema(ctx, source(saved))
+	if err != nil {
+		t.Fatal(err)
+	}
+	narrower := strings.Replace(base, "= owner", "= nobody", 1)
+	diff, err := store.DiffSchema(ctx, api.DiffSchemaRequest{SchemaSource: source(narrower).SchemaSource})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(diff.Tests) != 1 || diff.Tests[0].Test != "owners view" || diff.Tests[0].Place != "main.pemba:7:1" ||
+		!strings.Contains(diff.Tests[0].Why, "want allowed, got denied") {
+		t.Errorf("got %+v, want the saved test that would fail", diff.Tests)
+	}
+	if diff, err = store.DiffSchema(ctx, api.DiffSchemaRequest{SchemaSource: source(base).SchemaSource}); err != nil || len(diff.Tests) != 0 {
+		t.Errorf("got %+v, %v: the same rules fail no test", diff.Tests, err)
+	}
+	after, err := store.Schema(ctx, "")
+	if err != nil || after.ETag != before.ETag {
+		t.Errorf("the schema is %s, %v; want %s still", after.ETag, err, before.ETag)
+	}
+}

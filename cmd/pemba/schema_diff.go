@@ -13,6 +13,7 @@ import (
 	"github.com/pemba-authz/pemba/client/tuplefile"
 	"github.com/pemba-authz/pemba/engine"
 	"github.com/pemba-authz/pemba/engine/impact"
+	"github.com/pemba-authz/pemba/scenario"
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
@@ -22,8 +23,8 @@ import (
 func schemaDiffCommand() *cli.Command {
 	return &cli.Command{
 		Name: "diff", Usage: "what differs in meaning between two schemas", ArgsUsage: "[OLD] NEW",
-		Description: "With one file it is compared with the schema of the store. Breaking changes come first. With --impact the live tuples\n" +
-			"are read: those that NEW would orphan are listed, and every decision that would flip.",
+		Description: "With one file it is compared with the schema of the store. Breaking changes come first. Tests in the\n" +
+			"old one that would begin to fail are named, and tuples that NEW would orphan; with --impact every decision that would flip.",
 		Flags: remote(
 			&cli.BoolFlag{Name: "exit-code", Usage: "exit with 1 if a change is breaking"},
 			&cli.BoolFlag{Name: "impact", Usage: "say what it does to live tuples: those of the store, or of --tuples where two files are compared"},
@@ -72,7 +73,7 @@ func diffStore(c *cli.Context, name string) (api.DiffSchemaResponse, error) {
 		return api.DiffSchemaResponse{}, err
 	}
 	d, err := store.DiffSchema(c.Context, api.DiffSchemaRequest{SchemaSource: api.SchemaSource{Files: apiFiles(files)},
-		ChangesOnly: !c.Bool("impact"), Impact: c.Bool("impact"), Consistency: api.FullyConsistent()})
+		Impact: c.Bool("impact"), Consistency: api.FullyConsistent()})
 	return d, placed(name, err)
 }
 
@@ -91,6 +92,13 @@ func diffFiles(c *cli.Context, oldName, newName string) (d api.DiffSchemaRespons
 		d.Breaking = d.Breaking || x.Breaking
 		d.Changes = append(d.Changes, api.SchemaChange{Code: x.Code, Name: x.Name, Detail: x.Detail, Breaking: x.Breaking,
 			Effect: string(x.Effect), Place: x.Place.String()})
+	}
+	regressions, err := scenario.Regressions(c.Context, old, updated, scenario.Options{})
+	if err != nil {
+		return d, err
+	}
+	for _, r := range regressions {
+		d.Tests = append(d.Tests, api.Regression(r))
 	}
 	if !c.Bool("impact") {
 		return d, nil
@@ -167,15 +175,23 @@ func printDifference(c *cli.Context, d api.DiffSchemaResponse) error {
 			return err
 		}
 	}
-	if !c.Bool("impact") {
-		return nil
+	if len(d.Tests) > 0 {
+		fmt.Fprintf(w, "\n%s would begin to fail\n", plural(len(d.Tests), "test"))
 	}
-	fmt.Fprintf(w, "\n%s would not be admitted any more\n", plural(d.OrphanCount, "tuple"))
+	for _, r := range d.Tests {
+		fmt.Fprintf(w, "  %s: %s: %s\n", r.Place, r.Test, r.Why)
+	}
+	if d.OrphanCount > 0 || c.Bool("impact") {
+		fmt.Fprintf(w, "\n%s would not be admitted any more\n", plural(d.OrphanCount, "tuple"))
+	}
 	for _, o := range d.Orphans {
 		fmt.Fprintf(w, "  %s\n", o.Message)
 	}
 	if more := d.OrphanCount - len(d.Orphans); more > 0 {
 		fmt.Fprintf(w, "  and %d more\n", more)
+	}
+	if !c.Bool("impact") {
+		return nil
 	}
 	count := plural(len(d.Flips), "decision")
 	if d.MoreFlips {

@@ -3,11 +3,11 @@ package api
 import "time"
 
 // DiffSchemaRequest is the body of POST …/schema/diff: what writing this schema
-// would change, for the meaning, for the live tuples and for decisions. Nothing
-// is written.
+// would change, for the meaning, the live tuples, the saved tests and decisions.
+// Nothing is written.
 type DiffSchemaRequest struct {
 	SchemaSource
-	ChangesOnly bool         `json:"changes_only,omitzero"` // look at no tuples
+	ChangesOnly bool         `json:"changes_only,omitzero"` // look at no tuples and run no tests
 	Impact      bool         `json:"impact,omitzero"`       // find the decisions that would flip as well
 	Consistency *Consistency `json:"consistency,omitzero"`
 	At          time.Time    `json:"at,omitzero"`
@@ -21,6 +21,8 @@ type DiffSchemaResponse struct {
 
 	Orphans     []Orphan `json:"orphans,omitzero"` // live tuples that the new schema does not admit
 	OrphanCount int      `json:"orphan_count"`     // more than there are in the list, where that is at its limit
+
+	Tests []Regression `json:"tests,omitzero"` // tests saved with the store's schema that would begin to fail
 
 	Flips     []Flip `json:"flips,omitzero"`      // decisions that differ, without a request's context
 	MoreFlips bool   `json:"more_flips,omitzero"` // the list is at its limit: there are others
@@ -43,6 +45,13 @@ type Orphan struct {
 	Tuple   Tuple  `json:"tuple"`
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
+}
+
+// Regression is a test saved with a schema that passes now and would fail.
+type Regression struct {
+	Test  string `json:"test"`
+	Place string `json:"place"` // file:line:column, in the schema that it was saved with
+	Why   string `json:"why"`   // the first thing that fails
 }
 
 // Flip is a decision that differs. The subject type:* stands for everybody of its
