@@ -14,11 +14,19 @@ type side func(value) (truth, why)
 func lowerSide(v value) (truth, why) { return v.lower, v.lowerWhy }
 func upperSide(v value) (truth, why) { return v.upper, v.upperWhy }
 
+// roundsWork bounds the cells that alternation may evaluate, per atom that a
+// request may have: a circuit whose values settle one by one takes as many rounds
+// as it has cells.
+const roundsWork = 10
+
 // solve finds the bounds: the alternating fixpoint, which without a negation is
 // a plain least fixpoint.
 func (c *circuit) solve() error {
 	c.lower.truth = make([]truth, len(c.cells))
-	for {
+	for work := 0; ; work += len(c.cells) {
+		if work > len(c.cells) && work/roundsWork > c.e.limit {
+			return budgetError(c.e.limit)
+		}
 		upper, err := c.leastFixpoint(upperSide, c.lower.truth)
 		if err != nil {
 			return err
