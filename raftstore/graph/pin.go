@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-// pins counts holders of ascending numbers (moments of views, epochs) and knows
-// the lowest one held.
+// pins counts holders of numbers (sequences of views, epochs) and knows the
+// lowest one held. Numbers mostly come in ascending order.
 type pins struct {
-	held []pin // by at; none at either end has count 0
+	held  []pin // by at
+	empty int   // those with count 0
 }
 
 type pin struct {
@@ -24,22 +25,33 @@ func (p *pins) hold(at uint64) {
 	i, ok := p.find(at)
 	if !ok {
 		p.held = slices.Insert(p.held, i, pin{at: at})
+	} else if p.held[i].count == 0 {
+		p.empty--
 	}
 	p.held[i].count++
 }
 
+// release takes one holder away. Numbers that nobody holds any more go when they
+// are the lowest, or when they are the most: a number held for long must not
+// keep all that come after it.
 func (p *pins) release(at uint64) {
 	i, _ := p.find(at)
 	p.held[i].count--
+	if p.held[i].count > 0 {
+		return
+	}
+	p.empty++
 	for len(p.held) > 0 && p.held[0].count == 0 {
 		p.held = p.held[1:]
+		p.empty--
 	}
-	for n := len(p.held); n > 0 && p.held[n-1].count == 0; n-- {
-		p.held = p.held[:n-1]
+	if p.empty > len(p.held)/2 {
+		p.held = slices.DeleteFunc(p.held, func(q pin) bool { return q.count == 0 })
+		p.empty = 0
 	}
 }
 
-// lowest returns the lowest number held, or none.
+// lowest returns the lowest number held, or none where that is lower or nobody holds one.
 func (p *pins) lowest(none uint64) uint64 {
 	if len(p.held) == 0 {
 		return none
