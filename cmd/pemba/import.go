@@ -123,7 +123,6 @@ func verify(files []inputFile, admitter *schema.Admitter) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		before := total
 		for e, err := range entries {
 			var d *source.Diagnostic
 			switch {
@@ -134,9 +133,6 @@ func verify(files []inputFile, admitter *schema.Admitter) (int, error) {
 			default:
 				total++
 				if refusal := admitter.Admit(e.Tuple); refusal != nil {
-					if in.from != nil {
-						refusal.Message = fmt.Sprintf("the tuple number %d: %s", total-before, refusal.Message)
-					}
 					faults = append(faults, &source.Diagnostic{Code: string(refusal.Code), Place: e.Place, Excerpt: clipped(e.Tuple.String()),
 						Message: refusal.Message, Expected: refusal.Expected, Suggestion: refusal.Suggestion, Width: 1})
 				}

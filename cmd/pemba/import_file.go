@@ -6,10 +6,9 @@ import (
 	"os"
 
 	"github.com/pemba-authz/pemba/client/tuplefile"
+	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/dialect/openfga"
 	"github.com/pemba-authz/pemba/schema/dialect/spicedb"
-	"github.com/pemba-authz/pemba/schema/source"
-	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/urfave/cli/v2"
 )
 
@@ -18,11 +17,11 @@ type inputFile struct {
 	name   string
 	file   *os.File
 	format tuplefile.Format
-	from   func(name string, r io.Reader) iter.Seq2[tuple.Tuple, error] // another engine's; nil: format says how
+	from   func(name string, r io.Reader) iter.Seq2[dialect.Placed, error] // another engine's; nil: format says how
 }
 
 // tupleImporters read other engines' files of tuples.
-var tupleImporters = map[string]func(name string, r io.Reader) iter.Seq2[tuple.Tuple, error]{
+var tupleImporters = map[string]func(name string, r io.Reader) iter.Seq2[dialect.Placed, error]{
 	"openfga": openfga.Tuples, "spicedb": spicedb.Tuples,
 }
 
@@ -84,8 +83,7 @@ func spool(r io.Reader) (*os.File, error) {
 	return file, nil
 }
 
-// entries reads the file from its beginning. Of other engines' files only faults
-// have places; their tuples are counted.
+// entries reads the file from its beginning.
 func (in inputFile) entries() (iter.Seq2[tuplefile.Entry, error], error) {
 	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -95,7 +93,7 @@ func (in inputFile) entries() (iter.Seq2[tuplefile.Entry, error], error) {
 	}
 	return func(yield func(tuplefile.Entry, error) bool) {
 		for t, err := range in.from(in.name, in.file) {
-			if !yield(tuplefile.Entry{Tuple: t, Place: source.Place{File: in.name, Line: 1, Column: 1}}, err) {
+			if !yield(tuplefile.Entry{Tuple: t.Tuple, Place: t.Place}, err) {
 				return
 			}
 		}

@@ -8,7 +8,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
+
+// Placed is a tuple with the place where its file has it.
+type Placed struct {
+	tuple.Tuple
+	Place source.Place
+}
 
 // Limits on tuple files. One that is read as a stream may have any size.
 const (

@@ -17,7 +17,7 @@ import (
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
-type tupleReader func(name string, r io.Reader) iter.Seq2[tuple.Tuple, error]
+type tupleReader func(name string, r io.Reader) iter.Seq2[dialect.Placed, error]
 
 // read returns the tuples and the errors of a file, one a line.
 func read(f tupleReader, name, text string) string {
@@ -27,7 +27,7 @@ func read(f tupleReader, name, text string) string {
 			fmt.Fprintf(&b, "error %v\n", err)
 			continue
 		}
-		fmt.Fprintln(&b, t)
+		fmt.Fprintln(&b, t.Tuple)
 	}
 	return b.String()
 }
@@ -137,6 +137,33 @@ error r.txt:10:29: expected [caveat:{…}] or [expiration:time], or the end of t
 	}
 }
 
+// TestTuplesHavePlaces holds good tuples to the line that they stand in.
+func TestTuplesHavePlaces(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		read tupleReader
+		text string
+		want string
+	}{
+		{"t.json", openfga.Tuples, "[\n  {\"user\":\"user:ana\",\"relation\":\"viewer\",\n   \"object\":\"doc:1\"},\n  {\"user\":\"user:ä\",\"relation\":\"viewer\",\"object\":\"doc:1\"}, {\"user\":\"user:b\",\"relation\":\"viewer\",\"object\":\"doc:1\"}]", "2:3 4:3 4:59"},
+		{"t.csv", openfga.Tuples, "user_type,user_id,relation,object_type,object_id\nuser,a,viewer,doc,1\n\"user\",b,viewer,doc,1\n", "2:1 3:1"},
+		{"t.yaml", openfga.Tuples, "- user: user:a\n  relation: viewer\n  object: doc:1\n- {user: 'user:b', relation: viewer, object: 'doc:1'}\n", "1:3 4:3"},
+		{"t.txt", spicedb.Tuples, "doc:1#viewer@user:a\n// x\n  doc:1#viewer@user:b\n", "1:1 3:3"},
+		{"t.yaml", spicedb.Tuples, "relationships: |\n\n  doc:1#viewer@user:a\n", "3:1"},
+	} {
+		var got []string
+		for p, err := range c.read(c.name, strings.NewReader(c.text)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprintf("%d:%d", p.Place.Line, p.Place.Column))
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: got %v, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 // endless repeats a text for ever.
 type endless struct {
 	text   string
@@ -217,7 +244,7 @@ func FuzzTuples(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if again, err := tuple.Parse(got.String()); err != nil || again != got {
+			if again, err := tuple.Parse(got.String()); err != nil || again != got.Tuple {
 				t.Fatalf("%v does not come back: %v, %v", got, again, err)
 			}
 		}

@@ -21,14 +21,14 @@ import (
 // Names are given as Import gives them. An error that is a *source.Diagnostic
 // tells of one tuple, or of the file's form, and where it is; the tuples that can
 // still be read follow it. CSV and JSON are read as streams.
-func Tuples(name string, r io.Reader) iter.Seq2[tuple.Tuple, error] {
+func Tuples(name string, r io.Reader) iter.Seq2[dialect.Placed, error] {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".csv":
-		return func(yield func(tuple.Tuple, error) bool) { readCSV(name, r, yield) }
+		return func(yield func(dialect.Placed, error) bool) { readCSV(name, r, yield) }
 	case ".yaml", ".yml":
-		return func(yield func(tuple.Tuple, error) bool) { readYAML(name, r, yield) }
+		return func(yield func(dialect.Placed, error) bool) { readYAML(name, r, yield) }
 	}
-	return func(yield func(tuple.Tuple, error) bool) { readTuplesJSON(name, r, yield) }
+	return func(yield func(dialect.Placed, error) bool) { readTuplesJSON(name, r, yield) }
 }
 
 // errStop ends a reader whose caller wants no more.
@@ -42,9 +42,9 @@ type key struct {
 }
 
 // tuple turns a key into a tuple of Pemba's.
-func (k key) tuple(at source.Place) (tuple.Tuple, error) {
-	var t tuple.Tuple
-	fail := func(field string, err error) (tuple.Tuple, error) {
+func (k key) tuple(at source.Place) (dialect.Placed, error) {
+	t := dialect.Placed{Place: at}
+	fail := func(field string, err error) (dialect.Placed, error) {
 		var syntax *tuple.SyntaxError
 		if errors.As(err, &syntax) {
 			return t, dialect.Fault(at, "%s %q: %s", field, clip(syntax.Text), syntax.Reason)

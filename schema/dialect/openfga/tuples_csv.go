@@ -10,7 +10,6 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
-	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // columns are those of a CSV file; the last ones may be left out.
@@ -18,18 +17,18 @@ var columns = []string{"user_type", "user_id", "user_relation", "relation", "obj
 
 var optionalColumns = []string{"user_relation", "condition_name", "condition_context"}
 
-func readCSV(name string, r io.Reader, yield func(tuple.Tuple, error) bool) {
+func readCSV(name string, r io.Reader, yield func(dialect.Placed, error) bool) {
 	stream := dialect.NewStream(name, r).WithoutPlaces()
 	rows := csv.NewReader(stream)
 	rows.ReuseRecord = true
 	header, err := rows.Read()
 	if err != nil {
-		yield(tuple.Tuple{}, csvFault(name, 1, err))
+		yield(dialect.Placed{}, csvFault(name, 1, err))
 		return
 	}
 	index, err := csvHeader(name, header)
 	if err != nil {
-		yield(tuple.Tuple{}, err)
+		yield(dialect.Placed{}, err)
 		return
 	}
 	for line := 1; ; {
@@ -38,7 +37,7 @@ func readCSV(name string, r io.Reader, yield func(tuple.Tuple, error) bool) {
 		if errors.Is(err, io.EOF) {
 			return
 		}
-		var t tuple.Tuple
+		var t dialect.Placed
 		if err != nil {
 			err = csvFault(name, line+1, err)
 		} else {

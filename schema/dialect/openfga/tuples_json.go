@@ -9,12 +9,11 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
-	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // readTuplesJSON reads tuples from JSON: a list of them, one after the other, or
 // inside the bodies of OpenFGA's read and write requests.
-func readTuplesJSON(name string, r io.Reader, yield func(tuple.Tuple, error) bool) {
+func readTuplesJSON(name string, r io.Reader, yield func(dialect.Placed, error) bool) {
 	stream := dialect.NewStream(name, r)
 	j := &tupleReader{stream: stream, dec: jsontext.NewDecoder(stream), yield: yield}
 	for {
@@ -23,7 +22,7 @@ func readTuplesJSON(name string, r io.Reader, yield func(tuple.Tuple, error) boo
 		case errors.Is(err, io.EOF), errors.Is(err, errStop):
 			return
 		case err != nil:
-			yield(tuple.Tuple{}, stream.StreamFault(j.dec.InputOffset(), err))
+			yield(dialect.Placed{}, stream.StreamFault(j.dec.InputOffset(), err))
 			return
 		}
 	}
@@ -32,7 +31,7 @@ func readTuplesJSON(name string, r io.Reader, yield func(tuple.Tuple, error) boo
 type tupleReader struct {
 	stream *dialect.Stream
 	dec    *jsontext.Decoder
-	yield  func(tuple.Tuple, error) bool
+	yield  func(dialect.Placed, error) bool
 }
 
 // place returns where a token of so many bytes begins that was just read.
@@ -42,7 +41,7 @@ func (j *tupleReader) place(length int) source.Place {
 
 // refuse yields a fault and goes on.
 func (j *tupleReader) refuse(at source.Place, format string, args ...any) error {
-	if !j.yield(tuple.Tuple{}, dialect.Fault(at, format, args...)) {
+	if !j.yield(dialect.Placed{}, dialect.Fault(at, format, args...)) {
 		return errStop
 	}
 	return nil

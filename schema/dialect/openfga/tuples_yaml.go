@@ -15,15 +15,15 @@ import (
 )
 
 // readYAML reads a list of tuples, or those of a store file.
-func readYAML(name string, r io.Reader, yield func(tuple.Tuple, error) bool) {
+func readYAML(name string, r io.Reader, yield func(dialect.Placed, error) bool) {
 	text, err := dialect.ReadYAML(name, r)
 	if err != nil {
-		yield(tuple.Tuple{}, err)
+		yield(dialect.Placed{}, err)
 		return
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
-		yield(tuple.Tuple{}, dialect.YAMLFault(name, err))
+		yield(dialect.Placed{}, dialect.YAMLFault(name, err))
 		return
 	}
 	if doc.Kind != yaml.DocumentNode {
@@ -31,7 +31,7 @@ func readYAML(name string, r io.Reader, yield func(tuple.Tuple, error) bool) {
 	}
 	list, err := yamlList(name, doc.Content[0])
 	if err != nil {
-		yield(tuple.Tuple{}, err)
+		yield(dialect.Placed{}, err)
 		return
 	}
 	if list == nil {
@@ -39,7 +39,7 @@ func readYAML(name string, r io.Reader, yield func(tuple.Tuple, error) bool) {
 	}
 	for _, item := range list.Content {
 		k, err := yamlKey(name, item)
-		var t tuple.Tuple
+		var t dialect.Placed
 		if err == nil {
 			t, err = k.tuple(yamlPlace(name, item))
 		}

@@ -28,14 +28,14 @@ import (
 // Names are given as Import gives them. An error that is a *source.Diagnostic
 // tells of one line, or of the file's form, and where it is; the relationships
 // that can still be read follow it. Text is read as a stream.
-func Tuples(name string, r io.Reader) iter.Seq2[tuple.Tuple, error] {
-	return func(yield func(tuple.Tuple, error) bool) {
+func Tuples(name string, r io.Reader) iter.Seq2[dialect.Placed, error] {
+	return func(yield func(dialect.Placed, error) bool) {
 		first := 1
 		switch strings.ToLower(path.Ext(name)) {
 		case ".yaml", ".yml":
 			block, line, err := relationshipsOf(name, r)
 			if err != nil {
-				yield(tuple.Tuple{}, err)
+				yield(dialect.Placed{}, err)
 				return
 			}
 			r, first = strings.NewReader(block), line
@@ -44,7 +44,7 @@ func Tuples(name string, r io.Reader) iter.Seq2[tuple.Tuple, error] {
 	}
 }
 
-func readLines(name string, r io.Reader, first int, yield func(tuple.Tuple, error) bool) {
+func readLines(name string, r io.Reader, first int, yield func(dialect.Placed, error) bool) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, dialect.MaxTupleBytes)
 	at := source.Place{File: name, Line: first - 1, Column: 1}
@@ -65,26 +65,27 @@ func readLines(name string, r io.Reader, first int, yield func(tuple.Tuple, erro
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		at.Line++
-		yield(tuple.Tuple{}, dialect.Fault(at, "the line is longer than %d bytes", dialect.MaxTupleBytes))
+		yield(dialect.Placed{}, dialect.Fault(at, "the line is longer than %d bytes", dialect.MaxTupleBytes))
 	} else if err != nil {
-		yield(tuple.Tuple{}, fmt.Errorf("read %s: %w", name, err))
+		yield(dialect.Placed{}, fmt.Errorf("read %s: %w", name, err))
 	}
 }
 
 // parseAt parses a relationship and gives an error its place; before is how many
 // bytes of the line stand before it.
-func parseAt(text string, at source.Place, before int) (tuple.Tuple, error) {
+func parseAt(text string, at source.Place, before int) (dialect.Placed, error) {
+	at.Column = before + 1
 	t, err := Parse(text)
 	if err == nil {
-		return t, nil
+		return dialect.Placed{Tuple: t, Place: at}, nil
 	}
 	var syntax *tuple.SyntaxError
 	if !errors.As(err, &syntax) {
-		return tuple.Tuple{}, dialect.Fault(at, "%v", err)
+		return dialect.Placed{}, dialect.Fault(at, "%v", err)
 	}
 	offset := min(max(syntax.Offset, 0), len(text))
 	at.Column = before + utf8.RuneCountInString(text[:offset]) + 1
-	return tuple.Tuple{}, &source.Diagnostic{Code: "bad_tuple", Place: at, Width: 1, Excerpt: strings.Repeat(" ", before) + clip(text), Message: syntax.Reason}
+	return dialect.Placed{}, &source.Diagnostic{Code: "bad_tuple", Place: at, Width: 1, Excerpt: strings.Repeat(" ", before) + clip(text), Message: syntax.Reason}
 }
 
 // Parse reads one relationship. An error is a *tuple.SyntaxError with its offset.
