@@ -233,7 +233,7 @@ func (c *compiler) plan(env *cel.Env, checked *cel.Ast) {
 	}
 	// While it counts, sizes are of all that is inside a value: comparing maps of
 	// maps costs what it takes.
-	counting, err := env.Extend(cel.CostSizingStrategy(cost.AggregateSizingStrategy()))
+	counting, err := env.Extend(cel.CostSizingStrategy(sizing))
 	if err != nil {
 		c.fail(Fault{Code: CodeTooCost, Message: err.Error()})
 		return
@@ -242,15 +242,28 @@ func (c *compiler) plan(env *cel.Env, checked *cel.Ast) {
 	if !strings.Contains(c.program.Source, overloads.Matches) { // the optimizer would put CEL's own matches() back
 		options = append(options, cel.EvalOptions(cel.OptOptimize))
 	}
-	const most = tuple.MaxContextBytes + MaxRequestBytes
-	worst, err := counting.EstimateCost(checked, sizes{elements: most / 2, bytes: most})
-	if err != nil || worst.Max > MaxCost {
+	if !bounded(counting, checked) {
 		options = append(options, cel.CostLimit(MaxCost))
 	}
 	if c.program.program, err = counting.Program(checked, options...); err != nil {
 		c.fail(Fault{Code: CodeType, Line: 1, Column: 1, Message: err.Error()})
 	}
 }
+
+// sizing sizes a value with all that is inside, as deep and as large as contexts
+// get and a few put together.
+var sizing = cost.AggregateSizingStrategy(types.SizeCalculatorMaxDepth(4*tuple.MaxContextDepth),
+	types.SizeCalculatorMaxTraversal(4*largestContext))
+
+// bounded says whether no context at all can make an expression cost more than
+// MaxCost.
+func bounded(counting *cel.Env, checked *cel.Ast) bool {
+	worst, err := counting.EstimateCost(checked, sizes{elements: largestContext / 2, bytes: largestContext})
+	return err == nil && worst.Max <= MaxCost
+}
+
+// largestContext is the most bytes that a tuple and a request give together.
+const largestContext = tuple.MaxContextBytes + MaxRequestBytes
 
 // The sizes that Compile takes for usual.
 const (

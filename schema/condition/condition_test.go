@@ -116,6 +116,8 @@ func TestEval(t *testing.T) {
 		{"regexp", "s string", "s.matches('^a+$')", "", `{"s":"aaa"}`, "true"},
 		{"regexp as a function", "s string, r string", "matches(s, r)", "", `{"s":"aab","r":"b$"}`, "true"},
 		{"regexp that is none", "s string, r string", "s.matches(r)", "", `{"s":"aab","r":"("}`, "error condition_evaluation"},
+		{"deep value while it counts", "m map<any>, l list<string>", "l.exists(x, l.exists(y, x + y == 'z')) || m == m", "",
+			`{"l":["y"],"m":{"a":{"b":{"c":{"d":{"e":{"f":{"g":1}}}}}}}}`, "true"},
 		{"now is the instant", "x int", "now() == timestamp('2026-05-04T12:00:00Z') && x == 1", "", `{"x":1}`, "true"},
 		{"parameter named like a type", "type string, timestamp int", "type == 'a' && timestamp == 3", "", `{"type":"a","timestamp":3}`, "true"},
 		{"leading dot", "x int", ".x == 1", "", `{"x":1}`, "true"},

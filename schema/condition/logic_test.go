@@ -98,7 +98,7 @@ func random(r *rand.Rand, depth int) formula {
 // missing or wrong matters exactly where it decides.
 func TestLogic(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
+	for range 1000 {
 		f := random(r, 4)
 		p, err := condition.Compile("c", params("a bool, b bool, c bool, d bool, e bool"), f.text)
 		if err != nil {
