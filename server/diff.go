@@ -18,7 +18,7 @@ import (
 // over the tuples of one revision. Nothing is written.
 func (s *Server) diffSchema(w http.ResponseWriter, r *http.Request) error {
 	var request api.DiffSchemaRequest
-	if _, err := s.decode(w, r, &request); err != nil {
+	if err := s.readSchema(w, r, &request, &request.SchemaSource); err != nil {
 		return err
 	}
 	if request.ChangesOnly && request.Impact {

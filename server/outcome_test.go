@@ -177,6 +177,24 @@ func TestDialects(t *testing.T) {
 	}
 }
 
+// A schema of another dialect may come as plain text.
+func TestSchemaAsText(t *testing.T) {
+	w := empty(t, server.Config{})
+	const text = "definition user {}\ndefinition document { relation owner: user }"
+	for _, route := range []string{"POST /v1/stores/acme/schema/validate", "POST /v1/stores/acme/schema/diff", "PUT /v1/stores/acme/schema"} {
+		got := w.send(route+"?dialect=spicedb&orphans=delete", text, "Content-Type: text/plain; charset=utf-8")
+		if got.status != 200 {
+			t.Errorf("%s: %d %s", route, got.status, got.body)
+		}
+	}
+	if got := w.send("PUT /v1/stores/acme/schema?orphans=keep", "pemba 1", "Content-Type: text/plain"); got.problem == nil || got.problem.Code != api.InvalidValue {
+		t.Errorf("unknown orphans: %d %s", got.status, got.body)
+	}
+	if got := w.send("GET /v1/stores/acme/schema", ""); !strings.Contains(got.body, `"dialect":"spicedb"`) || got.header.Get("ETag") == "" {
+		t.Errorf("got %s", got.body)
+	}
+}
+
 // Many clients at once: nothing races, and what was acknowledged is seen.
 func TestManyAtOnce(t *testing.T) {
 	w := start(t, server.Config{})

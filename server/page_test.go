@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server"
 	"github.com/pemba-authz/pemba/server/api"
 )
@@ -233,4 +234,35 @@ func TestStreamEndsInProblem(t *testing.T) {
 	if !errors.Is(failed, api.ConditionFailed) {
 		t.Errorf("got %v, %v", got, failed)
 	}
+}
+
+// No text but one that the cluster sealed is taken for a cursor or a token.
+func FuzzCursor(f *testing.F) {
+	w := start(f, server.Config{})
+	page, err := w.ReadTuples(f.Context(), api.ReadRequest{Page: api.Page{Limit: 1}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{page.Cursor, string(page.Token), "", "AA", page.Cursor[1:], page.Cursor + "A"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		w := *w
+		w.t = t
+		body, err := json.Marshal(api.ReadRequest{Page: api.Page{Cursor: text}})
+		if err != nil {
+			return // not UTF-8
+		}
+		if got := w.send("POST /v1/stores/acme/tuples/read", string(body)); got.status != 200 && (got.problem == nil || got.status != 400) {
+			t.Errorf("cursor %q: %d %s", text, got.status, got.body)
+		} else if got.status == 200 && text != "" && text != page.Cursor {
+			t.Errorf("cursor %q was taken", text)
+		}
+		body, _ = json.Marshal(api.ReadRequest{Consistency: api.AtExactSnapshot(tuple.Token(text))})
+		if got := w.send("POST /v1/stores/acme/tuples/read", string(body)); got.status != 200 && (got.problem == nil || got.status != 400) {
+			t.Errorf("token %q: %d %s", text, got.status, got.body)
+		} else if got.status == 200 && text != string(page.Token) {
+			t.Errorf("token %q was taken", text)
+		}
+	})
 }

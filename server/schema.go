@@ -18,9 +18,12 @@ import (
 // its time; what is proposed are its sources and the table that admits tuples,
 // and apply never compiles.
 func (s *Server) putSchema(w http.ResponseWriter, r *http.Request) error {
-	request, err := s.schemaRequest(w, r)
-	if err != nil {
+	var request api.PutSchemaRequest
+	if err := s.readSchema(w, r, &request, &request.SchemaSource); err != nil {
 		return err
+	}
+	if request.Orphans == "" {
+		request.Orphans = api.Orphans(r.URL.Query().Get("orphans"))
 	}
 	made, err := s.compile(r.Context(), request.SchemaSource)
 	if err != nil {
@@ -55,44 +58,40 @@ func (s *Server) validateSchema(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.node.Store(r.Context(), r.PathValue("store")); err != nil {
 		return err
 	}
-	request, err := s.schemaRequest(w, r)
-	if err != nil {
+	var source api.SchemaSource
+	if err := s.readSchema(w, r, &source, &source); err != nil {
 		return err
 	}
-	made, err := s.compile(r.Context(), request.SchemaSource)
+	made, err := s.compile(r.Context(), source)
 	if err != nil {
 		return err
 	}
 	return respond(w, http.StatusOK, api.ValidateSchemaResponse{Warnings: made.warnings, Files: made.translated})
 }
 
-// schemaRequest reads a schema from JSON, or from one file as plain text.
-func (s *Server) schemaRequest(w http.ResponseWriter, r *http.Request) (api.PutSchemaRequest, error) {
-	var request api.PutSchemaRequest
+// readSchema reads a schema from JSON, into a request that holds the source, or
+// from one file as plain text, whose dialect the query names.
+func (s *Server) readSchema(w http.ResponseWriter, r *http.Request, request any, source *api.SchemaSource) error {
 	media, err := mediaType(r)
 	switch {
 	case err != nil:
-		return request, err
-	case media == api.JSON && strings.HasSuffix(r.URL.Path, "/validate"):
-		_, err = s.decode(w, r, &request.SchemaSource)
-		return request, err
+		return err
 	case media == api.JSON:
-		_, err = s.decode(w, r, &request)
-		return request, err
+		_, err = s.decode(w, r, request)
+		return err
 	case media != api.Text:
-		return request, unsupported(r, api.JSON+" or "+api.Text)
+		return unsupported(r, api.JSON+" or "+api.Text)
 	}
 	body, err := s.body(w, r)
 	if err != nil {
-		return request, err
+		return err
 	}
-	query := r.URL.Query()
-	request.Dialect, request.Orphans = api.Dialect(query.Get("dialect")), api.Orphans(query.Get("orphans"))
-	request.Files = []api.SchemaFile{{Name: "schema.pemba", Text: string(body)}}
-	if request.Dialect != "" && request.Dialect != api.Pemba {
-		request.Files[0].Name = "schema." + string(request.Dialect)
+	source.Dialect = api.Dialect(r.URL.Query().Get("dialect"))
+	source.Files = []api.SchemaFile{{Name: "schema.pemba", Text: string(body)}}
+	if source.Dialect != "" && source.Dialect != api.Pemba {
+		source.Files[0].Name = "schema." + string(source.Dialect)
 	}
-	return request, nil
+	return nil
 }
 
 func orphans(wire api.Orphans) (command.Orphans, error) {

@@ -64,14 +64,14 @@ var given = []string{
 // world is a node with a server on it and a client before it.
 type world struct {
 	*client.Store
-	t      *testing.T
+	t      testing.TB
 	node   *raftstore.Node
 	client *client.Client
 	url    string
 }
 
 // start runs a world whose store has the model and the tuples above.
-func start(t *testing.T, config server.Config) *world {
+func start(t testing.TB, config server.Config) *world {
 	t.Helper()
 	w := empty(t, config)
 	if _, err := w.PutSchema(t.Context(), source(model)); err != nil {
@@ -82,7 +82,7 @@ func start(t *testing.T, config server.Config) *world {
 }
 
 // empty runs a world whose store has nothing in it.
-func empty(t *testing.T, config server.Config) *world {
+func empty(t testing.TB, config server.Config) *world {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -101,7 +101,7 @@ func empty(t *testing.T, config server.Config) *world {
 	return onNode(t, node, config)
 }
 
-func onNode(t *testing.T, node *raftstore.Node, config server.Config) *world {
+func onNode(t testing.TB, node *raftstore.Node, config server.Config) *world {
 	t.Helper()
 	url := serve(t, node, config)
 	c := dial(t, url)
@@ -111,14 +111,14 @@ func onNode(t *testing.T, node *raftstore.Node, config server.Config) *world {
 	return &world{Store: c.Store("acme"), t: t, node: node, client: c, url: url}
 }
 
-func serve(t *testing.T, node *raftstore.Node, config server.Config) (url string) {
+func serve(t testing.TB, node *raftstore.Node, config server.Config) (url string) {
 	t.Helper()
 	web := httptest.NewServer(server.New(node, config))
 	t.Cleanup(web.Close)
 	return web.URL
 }
 
-func dial(t *testing.T, urls ...string) *client.Client {
+func dial(t testing.TB, urls ...string) *client.Client {
 	t.Helper()
 	c, err := client.New(client.Config{Addresses: urls, Backoff: time.Microsecond})
 	if err != nil {
@@ -132,7 +132,7 @@ func source(text string) api.PutSchemaRequest {
 	return api.PutSchemaRequest{SchemaSource: api.SchemaSource{Files: []api.SchemaFile{{Name: "main.pemba", Text: text}}}}
 }
 
-func wire(t *testing.T, texts ...string) []api.Tuple {
+func wire(t testing.TB, texts ...string) []api.Tuple {
 	t.Helper()
 	tuples := make([]api.Tuple, len(texts))
 	for i, text := range texts {
