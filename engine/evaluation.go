@@ -34,6 +34,8 @@ type evaluation struct {
 	edges   []tuple.Edge // room for reading edges
 	nodes   []node       // equations of open atoms
 	links   []link       // operands of equations
+	scan    scan
+	scanned func(tuple.Edge, error) bool // scan.take
 	results map[conditionKey]value
 	fixed   map[schema.FixedSubject]tuple.Node
 
@@ -88,9 +90,8 @@ func begin(ctx context.Context, v View) (*evaluation, error) {
 		coverage: v.Coverage,
 		given:    &condition.Request{Now: v.Now},
 		limit:    v.Limits.Nodes,
-		results:  map[conditionKey]value{},
-		fixed:    map[schema.FixedSubject]tuple.Node{},
 	}
+	e.scanned = e.scan.take
 	if v.Context != nil {
 		e.given.Values = v.Context.Values
 	}
@@ -125,10 +126,11 @@ func (e *evaluation) expired(edge *tuple.Edge) bool {
 // not weigh on the next.
 func (e *evaluation) forget() {
 	e.subjects, e.subjectOf = nil, map[tuple.Ref]int32{}
-	e.atoms, e.atomOf = nil, map[atomKey]int32{}
-	e.open, e.frames, e.pending, e.edges, e.reached = nil, nil, nil, nil, nil
+	e.atomOf = map[atomKey]int32{}
+	e.pending, e.edges, e.reached = nil, nil, nil
 	e.coverage.forget()
 	e.asked = -1
+	e.atoms, e.frames, e.open = make([]atom, 0, 8), make([]frame, 0, 8), make([]int32, 0, 8)
 	e.resetEquations()
 }
 
@@ -155,6 +157,9 @@ func (e *evaluation) guard(edge *tuple.Edge) value {
 	v, ok := e.results[key]
 	if !ok {
 		v = e.evaluate(key)
+		if e.results == nil {
+			e.results = map[conditionKey]value{}
+		}
 		e.results[key] = v
 	}
 	return v
@@ -223,8 +228,12 @@ func (e *evaluation) fixedNode(f schema.FixedSubject) (tuple.Node, error) {
 		return n, nil
 	}
 	n, err := e.graph.Node(f.Type, f.ID)
-	if err == nil {
-		e.fixed[f] = n
+	if err != nil {
+		return n, err
 	}
-	return n, err
+	if e.fixed == nil {
+		e.fixed = map[schema.FixedSubject]tuple.Node{}
+	}
+	e.fixed[f] = n
+	return n, nil
 }

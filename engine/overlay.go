@@ -33,7 +33,7 @@ type localKey struct {
 }
 
 func newOverlay(base Reader) *overlay {
-	return &overlay{base: base, nodes: map[localKey]tuple.Node{}}
+	return &overlay{base: base}
 }
 
 // add lays one contextual tuple over the reader's.
@@ -57,6 +57,9 @@ func (o *overlay) Node(t tuple.TypeID, id string) (tuple.Node, error) {
 	key := localKey{t, id}
 	n, ok := o.nodes[key]
 	if !ok {
+		if o.nodes == nil {
+			o.nodes = map[localKey]tuple.Node{}
+		}
 		n = local | tuple.Node(len(o.objects))
 		o.objects = append(o.objects, localObject{localKey: key})
 		o.nodes[key] = n

@@ -98,7 +98,7 @@ type causes struct {
 }
 
 func newCauses() *causes {
-	return &causes{list: make([]cause, 1), joined: map[[2]why]why{}, byText: map[string]why{}}
+	return &causes{list: make([]cause, 1)}
 }
 
 // intern returns the number of a cause; equal causes have equal numbers.
@@ -109,6 +109,9 @@ func (c *causes) intern(k cause) why {
 	}
 	if w, ok := c.byText[text]; ok {
 		return w
+	}
+	if c.byText == nil {
+		c.byText, c.joined = map[string]why{}, map[[2]why]why{}
 	}
 	w := why(len(c.list))
 	c.list = append(c.list, k)
