@@ -19,9 +19,7 @@ func TestThreeNodesAgree(t *testing.T) {
 	for w, n := range c.nodes {
 		work.Go(func() {
 			for i := range 50 {
-				if _, err := n.Write(withPatience(t), "s", change(command.Create, viewer(fmt.Sprint(w), fmt.Sprint(i)))); err != nil {
-					t.Errorf("write through node %d: %v", w, err)
-				}
+				write(t, n, "s", change(command.Create, viewer(fmt.Sprint(w), fmt.Sprint(i))))
 			}
 		})
 	}
@@ -54,10 +52,7 @@ func TestTokensReadYourWritesOnEveryNode(t *testing.T) {
 	putStore(t, c.nodes[0], "s")
 	for i := range 60 {
 		tup := viewer("d", fmt.Sprint(i))
-		written, err := c.nodes[i%3].Write(withPatience(t), "s", change(command.Create, tup))
-		if err != nil {
-			t.Fatal(err)
-		}
+		written := write(t, c.nodes[i%3], "s", change(command.Create, tup))
 		reader := c.nodes[(i+1)%3]
 		revision, err := reader.ParseToken(written.Token)
 		if err != nil {
@@ -143,19 +138,16 @@ func TestLeaderStopsAndNothingAcknowledgedIsLost(t *testing.T) {
 func TestIdempotencyAcrossLeaders(t *testing.T) {
 	c := startCluster(t, 3, nil)
 	putStore(t, c.nodes[0], "s")
-	write := change(command.Create, viewer("d", "ana"))
-	write.IdempotencyKey = "once"
-	first, err := c.nodes[c.follower()].Write(withPatience(t), "s", write)
-	if err != nil || first.Replayed {
-		t.Fatalf("first: %+v, %v", first, err)
-	}
+	once := change(command.Create, viewer("d", "ana"))
+	once.IdempotencyKey = "once"
+	first := write(t, c.nodes[c.follower()], "s", once)
 	c.stop(c.leader())
-	again, err := c.nodes[c.follower()].Write(withPatience(t), "s", write)
-	if err != nil || !again.Replayed || again.Revision != first.Revision {
-		t.Errorf("again: replayed %v at %d, %v; want the answer of revision %d", again.Replayed, again.Revision, err, first.Revision)
+	again := write(t, c.nodes[c.follower()], "s", once)
+	if !again.Replayed || again.Revision != first.Revision {
+		t.Errorf("again: replayed %v at %d; want the answer of revision %d", again.Replayed, again.Revision, first.Revision)
 	}
-	write.BodyDigest[0]++
-	if _, err := c.nodes[c.follower()].Write(withPatience(t), "s", write); !errors.Is(err, &raftstore.Rejection{Code: command.CodeIdempotencyMismatch}) {
+	once.BodyDigest[0]++
+	if _, err := c.nodes[c.follower()].Write(withPatience(t), "s", once); !errors.Is(err, &raftstore.Rejection{Code: command.CodeIdempotencyMismatch}) {
 		t.Errorf("another body under the same key: %v", err)
 	}
 }
@@ -204,9 +196,7 @@ func TestRemovedMemberIsOut(t *testing.T) {
 		}
 	}
 	last := c.nodes[c.leader()]
-	if _, err := last.Write(withPatience(t), "s", change(command.Create, viewer("d", "u"))); err != nil {
-		t.Errorf("the last member cannot write: %v", err)
-	}
+	write(t, last, "s", change(command.Create, viewer("d", "u")))
 	if err := last.Remove(withPatience(t), "nobody"); !errors.Is(err, raftstore.ErrUnknownMember) {
 		t.Errorf("removing nobody: %v", err)
 	}
@@ -229,9 +219,7 @@ func TestMemberComesBackAtAnotherAddress(t *testing.T) {
 		}
 		return errors.New("the members do not know the new address")
 	})
-	if _, err := n.Write(withPatience(t), "s", change(command.Create, viewer("d", "u"))); err != nil {
-		t.Error(err)
-	}
+	write(t, n, "s", change(command.Create, viewer("d", "u")))
 }
 
 func TestSingleNodeGrows(t *testing.T) {
@@ -246,7 +234,44 @@ func TestSingleNodeGrows(t *testing.T) {
 	c.nodes = append(c.nodes, nil)
 	c.start(1)
 	c.waitMembers(2)
-	if _, err := c.nodes[1].Write(withPatience(t), "s", change(command.Create, viewer("d", "u"))); err != nil {
-		t.Error(err)
+	write(t, c.nodes[1], "s", change(command.Create, viewer("d", "u")))
+}
+
+func TestHungDiskCostsTheLeadership(t *testing.T) {
+	c := startCluster(t, 3, nil)
+	putStore(t, c.nodes[0], "s")
+	leader := c.leader()
+	n := c.nodes[leader]
+	n.Stall(true)
+	if s := n.Status(); s.Ready {
+		t.Error("a node whose disk hangs is ready")
+	}
+	eventually(t, func() error {
+		for i, other := range c.nodes {
+			if i != leader && other.Status().Role == "leader" {
+				return nil
+			}
+		}
+		return errors.New("the others elect no leader")
+	})
+	fill(t, c.nodes[(leader+1)%3], "s", "d", 5)
+	n.Stall(false)
+	if got := len(keys(t, n, "s", raftstore.FullyConsistent())); got != 5 {
+		t.Errorf("back again the node has %d tuples, want 5", got)
+	}
+	if !n.Ready() {
+		t.Error("back again the node is not ready")
+	}
+}
+
+func TestOlderBuildMayNotJoin(t *testing.T) {
+	c := startCluster(t, 1, nil)
+	member := c.configs[0].ListenAddr
+	err := c.nodes[0].AskJoin(withPatience(t), member, "newcomer", freeAddress(t), 0)
+	if !errors.Is(err, raftstore.ErrFeatureLevel) {
+		t.Errorf("a node that knows too few commands gets %v", err)
+	}
+	if members := c.nodes[0].Status().Members; len(members) != 1 {
+		t.Errorf("the cluster has members %v", members)
 	}
 }

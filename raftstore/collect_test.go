@@ -36,9 +36,7 @@ func TestExpiredTuplesAreCollectedOnEveryNode(t *testing.T) {
 		tup.Expires = at.now().Add(time.Hour)
 		passing.Operations = append(passing.Operations, raftstore.Operation{Op: command.Create, Tuple: tup})
 	}
-	if _, err := c.nodes[0].Write(withPatience(t), "s", passing); err != nil {
-		t.Fatal(err)
-	}
+	write(t, c.nodes[0], "s", passing)
 	fill(t, c.nodes[0], "s", "staying", 3)
 	live := func(n *raftstore.Node) uint64 {
 		view, err := n.View(withPatience(t), "s", raftstore.FullyConsistent())

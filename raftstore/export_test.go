@@ -1,6 +1,12 @@
 package raftstore
 
-import "github.com/pemba-authz/pemba/raftstore/command"
+import (
+	"context"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/pemba-authz/pemba/raftstore/command"
+)
 
 // WithBoot makes a node believe that the system was started anew when the name
 // of the boot changes, as after a loss of power.
@@ -25,6 +31,18 @@ func (n *Node) Append(count int) error {
 	entry, err := command.Entry{Commands: []command.Command{{Body: &command.Marker{}}}}.Encode()
 	for range count {
 		n.raft.Apply(entry, 0)
+	}
+	return err
+}
+
+// Stall makes a node believe that its log's disk hangs, or that it is back.
+func (n *Node) Stall(on bool) { n.diskStalled(on) }
+
+// AskJoin asks a member to take in a node of a feature level.
+func (n *Node) AskJoin(ctx context.Context, member, id, address string, feature uint32) error {
+	request, err := json.Marshal(joinRequest{ID: id, Address: address, Feature: feature})
+	if err == nil {
+		_, err = n.askJoin(ctx, member, request)
 	}
 	return err
 }

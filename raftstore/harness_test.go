@@ -2,6 +2,8 @@ package raftstore_test
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -60,12 +62,13 @@ func documents() raftstore.SchemaRequest {
 func putStore(t *testing.T, n *raftstore.Node, name string) {
 	t.Helper()
 	ctx := withPatience(t)
-	if _, err := n.PutStore(ctx, name); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := n.PutSchema(ctx, name, documents()); err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, func() error {
+		if _, err := n.PutStore(ctx, name); err != nil {
+			return err
+		}
+		_, err := n.PutSchema(ctx, name, documents())
+		return err
+	})
 }
 
 func viewer(document, user string) tuple.Tuple {
@@ -82,6 +85,24 @@ func change(op command.Op, tuples ...tuple.Tuple) raftstore.WriteRequest {
 		w.Operations = append(w.Operations, raftstore.Operation{Op: op, Tuple: t})
 	}
 	return w
+}
+
+// write writes as a client should: it sends a write of unknown fate again, with
+// the same key. On a busy machine a leader loses its followers now and then.
+func write(t *testing.T, n *raftstore.Node, store string, w raftstore.WriteRequest) raftstore.WriteResult {
+	t.Helper()
+	if w.IdempotencyKey == "" {
+		w.IdempotencyKey = rand.Text()
+	}
+	for ctx := withPatience(t); ; {
+		written, err := n.Write(ctx, store, w)
+		if err == nil {
+			return written
+		}
+		if !errors.Is(err, raftstore.ErrOutcomeUnknown) && !errors.Is(err, raftstore.ErrNotLeader) || ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // keys reads all tuples of a store, as text.

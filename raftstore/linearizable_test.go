@@ -185,17 +185,12 @@ func TestNewEnemy(t *testing.T) {
 	ana := viewer("folder", "ana")
 	for round := range 25 {
 		writer, reader := c.nodes[round%3], c.nodes[(round+1)%3]
-		if _, err := writer.Write(ctx, "s", change(command.Touch, ana)); err != nil {
-			t.Fatal(err)
-		}
+		write(t, writer, "s", change(command.Touch, ana))
 		behind := reader.Status().Role != "leader" && round%5 == 0
 		if behind {
 			reader.Isolate(true)
 		}
-		removed, err := writer.Write(ctx, "s", change(command.Delete, ana))
-		if err != nil {
-			t.Fatal(err)
-		}
+		removed := write(t, writer, "s", change(command.Delete, ana))
 		// The new content is written elsewhere, and keeps this token beside it.
 		token := removed.Token
 		var work sync.WaitGroup

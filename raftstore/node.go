@@ -47,6 +47,7 @@ type Node struct {
 	closeOnce  sync.Once
 	closeErr   error
 
+	started chan struct{} // closed once start has ended
 	ready   chan struct{} // closed once the node has caught up
 	stalled atomic.Bool   // the log's disk hangs
 

@@ -35,10 +35,7 @@ func fill(t *testing.T, n *raftstore.Node, store, document string, count int) ra
 	t.Helper()
 	var last raftstore.WriteResult
 	for i := range count {
-		var err error
-		if last, err = n.Write(withPatience(t), store, change(command.Create, viewer(document, fmt.Sprint(i)))); err != nil {
-			t.Fatal(err)
-		}
+		last = write(t, n, store, change(command.Create, viewer(document, fmt.Sprint(i))))
 	}
 	return last
 }
@@ -51,9 +48,7 @@ func TestSnapshotBringsHistoryToLaggingAndFreshNodes(t *testing.T) {
 	c.stop(lagging)
 	leader := c.nodes[c.leader()]
 	past := fill(t, leader, "s", "past", 30)
-	if _, err := leader.Write(withPatience(t), "s", change(command.Delete, viewer("past", "7"))); err != nil {
-		t.Fatal(err)
-	}
+	write(t, leader, "s", change(command.Delete, viewer("past", "7")))
 	now := fill(t, leader, "s", "after", 100)
 	for _, n := range c.nodes {
 		if n != nil {

@@ -32,6 +32,11 @@ const (
 // raftTimeout bounds one exchange with another member.
 const raftTimeout = 10 * time.Second
 
+// maxAppendEntries is how many entries one message to a follower carries. Raft does
+// not count bytes, and an entry may be a quarter of a megabyte or, with one large
+// command, maxCommandBytes.
+const maxAppendEntries = 256
+
 // commitTimeout is how soon an idle leader tells its followers what is committed:
 // about how long a token of a fresh write waits on a follower.
 const commitTimeout = 10 * time.Millisecond
@@ -44,7 +49,7 @@ func Open(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{config: config, log: config.Logger, ready: make(chan struct{})}
+	n := &Node{config: config, log: config.Logger, ready: make(chan struct{}), started: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.release())
@@ -132,6 +137,7 @@ func identity(dir, wanted string) (string, error) {
 // start starts Raft and everything around it. It says whether this node is the
 // only one that votes.
 func (n *Node) start() (alone bool, err error) {
+	defer close(n.started)
 	hasState, err := raft.HasExistingState(n.raftLog, n.raftLog, n.snapshots)
 	if err != nil {
 		return false, err
@@ -242,7 +248,7 @@ func (n *Node) raftConfig() *raft.Config {
 	c.ElectionTimeout = n.config.ElectionTimeout
 	c.LeaderLeaseTimeout = n.config.LeaseTimeout
 	c.CommitTimeout = commitTimeout
-	c.MaxAppendEntries = 1024
+	c.MaxAppendEntries = maxAppendEntries
 	c.BatchApplyCh = false     // it breaks what Apply's errors mean
 	c.ShutdownOnRemove = false // the node stays up to say that it was removed
 	c.TrailingLogs = n.config.TrailingEntries

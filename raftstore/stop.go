@@ -102,7 +102,10 @@ func (n *Node) halt(err error) {
 	n.fault = err
 	n.mu.Unlock()
 	n.log.Error("this node halts after a fault of its own", "error", err)
-	n.halting.Go(n.stopRaft)
+	n.halting.Go(func() {
+		<-n.started // Raft may apply entries before Open has it in hand
+		n.stopRaft()
+	})
 }
 
 func (n *Node) faultOf() error {
