@@ -42,8 +42,8 @@ func (n *Node) startLeading(ctx context.Context) (stop func()) {
 	}
 }
 
-// lead does what only a leader does: it marks its term, so that fully consistent
-// reads may be served, gives the cluster its identity where it has none, and
+// lead does what only a leader does: it marks its term, so that it knows all that
+// was committed before, gives the cluster its identity where it has none, and
 // then cleans up from time to time.
 func (n *Node) lead(ctx context.Context) {
 	n.log.Debug("this node leads the cluster", "term", n.raft.CurrentTerm())
