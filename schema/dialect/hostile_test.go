@@ -24,7 +24,9 @@ func TestHostile(t *testing.T) {
 	}{
 		{"openfga/many types", openfga.Import, fga + many(10_000, "type t%d\n  relations\n    define a: [user]\n    define b: a or a\n"), ""},
 		{"openfga/deep", openfga.Import, fga + "type t\n  relations\n    define a: [user]\n    define b: " + strings.Repeat("(", 1000) + "a" + strings.Repeat(")", 1000) + "\n", "too_deep"},
+		{"openfga/deep for Pemba", openfga.Import, fga + "type t\n  relations\n    define a: [user]\n    define b: " + strings.Repeat("(a or (a and ", 60) + "a" + strings.Repeat("))", 60) + "\n", "too_deep"},
 		{"openfga/long chain", openfga.Import, fga + "type t\n  relations\n" + many(20_000, "    define a%d: a%[2]d\n") + "    define a20000: [user]\n", ""},
+		{"openfga/many relations", openfga.Import, fga + "type t\n  relations\n" + many(110_000, "define %d:a\n") + "define a:[user]\n", "too_large"},
 		{"openfga/wide", openfga.Import, fga + "type t\n  relations\n    define a: [user]\n    define b: a" + strings.Repeat(" or a", 50_000) + "\n", ""},
 		{"openfga/all unknown", openfga.Import, fga + "type t\n  relations\n" + many(20_000, "    define a%d: b%d\n"), "unknown_relation"},
 		{"openfga/arrows over many types", openfga.Import, fga + many(3000, "type t%d\n  relations\n    define v: [user]\n") + "type x\n  relations\n    define p: [" +
@@ -35,6 +37,7 @@ func TestHostile(t *testing.T) {
 		{"openfga/large", openfga.Import, fga + strings.Repeat("#\n", dialect.MaxSourceBytes/2), "too_large"},
 		{"spicedb/many types", spicedb.Import, zed + many(10_000, "definition type%d {\n  relation one: user\n  permission two = one + one\n}\n"), ""},
 		{"spicedb/deep", spicedb.Import, zed + "definition thing {\n  relation one: user\n  permission two = " + strings.Repeat("(", 1000) + "one" + strings.Repeat(")", 1000) + "\n}\n", "too_deep"},
+		{"spicedb/chain of exclusions", spicedb.Import, zed + "definition thing {\n  relation one: user\n  permission two = one" + strings.Repeat(" - one", 300_000) + "\n}\n", "too_deep"},
 		{"spicedb/wide", spicedb.Import, zed + "definition thing {\n  relation one: user\n  permission two = one" + strings.Repeat(" + one", 50_000) + "\n}\n", ""},
 		{"spicedb/all unknown", spicedb.Import, zed + "definition thing {\n" + many(20_000, "  permission two%d = one%d\n") + "}\n", "unknown_relation"},
 		{"spicedb/partials that double", spicedb.Import, "use partial\n" + many(60, "partial part%d {\n  ...part%[2]d\n  ...part%[2]d\n}\n") + "partial part60 {}\ndefinition thing {\n  ...part0\n}\n", "too_large"},

@@ -27,8 +27,9 @@ func (r Result) Err() error { return r.Report.Errors() }
 
 // Limits on what an importer reads. Past a limit the import is refused.
 const (
-	MaxSourceBytes = 8 << 20 // of all files together
+	MaxSourceBytes = 2 << 20 // of all files together
 	MaxFiles       = 1000
-	MaxDepth       = 200 // of nesting in one expression
-	MaxReports     = 500 // errors, and as many warnings, of one import; the rest is left out, and the last one says so
+	MaxDepth       = 200     // of nesting in one expression
+	MaxMembers     = 100_000 // relations and permissions of all types together
+	MaxReports     = 500     // errors, and as many warnings, of one import; the rest is left out, and the last one says so
 )

@@ -45,6 +45,25 @@ func Join(op ast.Op, operands ...ast.Expr) ast.Expr {
 	return whole
 }
 
+// TooDeep says whether an expression would nest its parentheses deeper than the
+// language reads.
+func TooDeep(e ast.Expr) bool {
+	const brackets = 2 // of the body and of a Direct
+	return depth(e) > ast.MaxDepth-brackets
+}
+
+func depth(e ast.Expr) int {
+	whole, ok := e.(*ast.Operation)
+	if !ok {
+		return 0
+	}
+	deepest := 0
+	for _, o := range whole.Operands {
+		deepest = max(deepest, depth(o))
+	}
+	return deepest + 1
+}
+
 // Directs counts the brackets of an expression: a relation has one, a permission
 // none, and more than one cannot be said.
 func Directs(e ast.Expr) int {

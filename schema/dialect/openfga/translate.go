@@ -96,6 +96,9 @@ func (w *world) typ(t *typeDef) *ast.Type {
 			w.refuse("several_direct", r.name, fmt.Sprintf("the relation %s reads its own tuples in several places, which Pemba's relations cannot", r.name.text),
 				"move them into a relation of their own and refer to it")
 		}
+		if dialect.TooDeep(expr) {
+			w.refuse("too_deep", r.name, fmt.Sprintf("the definition of %s nests deeper than Pemba's language reads", clip(r.name.text)), "give a part of it a name of its own")
+		}
 		out.Body.Members = append(out.Body.Members, &ast.Relation{Notes: notes(false, r.comments), Permission: directs == 0,
 			Names: []ast.Name{ast.N(RelationName(r.name.text))}, Expr: expr})
 	}

@@ -15,6 +15,7 @@ type world struct {
 	types      map[string]*worldType
 	conditions map[string]*conditionDef
 	order      []*worldType
+	members    int // relations of all types so far
 }
 
 // worldType is a type with what all modules say of it.
@@ -75,6 +76,10 @@ func (w *world) relations(t *typeDef) {
 		return
 	}
 	for _, r := range t.relations {
+		if w.members++; w.members > dialect.MaxMembers {
+			w.refuse("too_large", r.name, fmt.Sprintf("the model has more than %d relations", dialect.MaxMembers), "")
+			return
+		}
 		if other := info.relations[r.name.text]; other != nil {
 			w.twice(r.name, "relation", other.name.place)
 			continue

@@ -24,8 +24,11 @@ func (p *parser) expression(level operator) (*expression, error) {
 		return nil, err
 	}
 	marks := map[operator]kind{union: '+', intersection: '&', exclusion: '-'}
-	for p.peek().kind == marks[level] {
-		p.at++
+	for n := 1; p.peek().kind == marks[level]; n++ {
+		if t := p.take(); level == exclusion && n > dialect.MaxDepth {
+			p.report.Refuse("too_deep", t.place, t.width(), fmt.Sprintf("more than %d exclusions in a row", dialect.MaxDepth), "give a part of them a name of its own")
+			return nil, fault{}
+		}
 		right, err := p.expression(level - 1)
 		if err != nil {
 			return nil, err

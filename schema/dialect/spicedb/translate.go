@@ -96,6 +96,9 @@ func (w *world) definition(t *worldType) *ast.Type {
 			r.Permission = true
 			r.Expr = w.expr(t, m.expression)
 		}
+		if dialect.TooDeep(r.Expr) {
+			w.refuse("too_deep", m.name, fmt.Sprintf("the expression of %s nests deeper than Pemba's language reads", clip(m.name.text)), "give a part of it a name of its own")
+		}
 		out.Body.Members = append(out.Body.Members, r)
 	}
 	for _, c := range t.def.tail {

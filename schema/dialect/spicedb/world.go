@@ -190,15 +190,12 @@ func (w *world) checkPartials() bool {
 	return ok
 }
 
-// maxMembers bounds what partials within partials may unfold to.
-const maxMembers = 100_000
-
 // members adds those of a definition or partial to a type. Comments above a
 // reference to a partial, and above the partial, stand before its first member.
 func (w *world) members(t *worldType, d *definition, before []remark) {
 	for _, m := range d.members {
-		if w.unfolded++; w.unfolded > maxMembers {
-			w.refuse("too_large", t.def.name, fmt.Sprintf("the schema has more than %d relations and permissions", maxMembers), "")
+		if w.unfolded++; w.unfolded > dialect.MaxMembers {
+			w.refuse("too_large", t.def.name, fmt.Sprintf("the schema has more than %d relations and permissions", dialect.MaxMembers), "")
 			return
 		}
 		if m.kind == splat {
