@@ -32,7 +32,7 @@ var law = []struct {
 	{"raftstore/state", []string{"schema/...", "raftstore/command", "raftstore/graph"}},
 	{"raftstore", []string{"schema/...", "raftstore/..."}},
 	{"server/api", []string{"schema/tuple"}},
-	{"server", []string{"schema/...", "engine/...", "raftstore/...", "server/api"}},
+	{"server", []string{"schema/...", "engine/...", "scenario", "raftstore/...", "server/api"}},
 	{"conformance", []string{"schema/...", "server/api", "client", "pembatest"}},
 	{"client/tuplefile", []string{"schema/...", "server/api", "client"}},
 	{"client", []string{"schema/tuple", "server/api"}},
