@@ -81,8 +81,7 @@ func (e *evaluation) key(q Question) (atomKey, error) {
 	if err != nil {
 		return atomKey{}, err
 	}
-	s := tuple.Key{Object: q.Object, Relation: q.Permission, Subject: q.Subject}
-	if err := s.Validate(); err != nil {
+	if err := valid(q.Subject); err != nil {
 		return atomKey{}, err
 	}
 	ref, err := e.subjectRef(q.Subject)
@@ -93,6 +92,15 @@ func (e *evaluation) key(q Question) (atomKey, error) {
 	return atomKey{n, relation, subject}, err
 }
 
+// valid checks the form of a subject that was not parsed from text; its names
+// are the schema's to know.
+func valid(s tuple.Subject) error {
+	if s.IsWildcard() && s.IsUserset() {
+		return &tuple.SyntaxError{Text: s.String(), Offset: len(s.Type) + 1, Reason: "a wildcard subject has no relation"}
+	}
+	return tuple.ValidID(s.ID)
+}
+
 // target numbers an object and a name of its type.
 func (e *evaluation) target(o tuple.Object, name string) (tuple.Node, tuple.RelationID, error) {
 	t, r, err := e.relationNamed(o.Type, name)
@@ -100,6 +108,12 @@ func (e *evaluation) target(o tuple.Object, name string) (tuple.Node, tuple.Rela
 		return 0, 0, err
 	}
 	if err := e.exists(t, o.ID); err != nil {
+		return 0, 0, err
+	}
+	if o.ID == tuple.Wildcard {
+		return 0, 0, &tuple.SyntaxError{Text: o.String(), Offset: len(o.Type) + 1, Reason: "an object's id may not be the wildcard *: only a subject's may"}
+	}
+	if err := tuple.ValidID(o.ID); err != nil {
 		return 0, 0, err
 	}
 	n, err := e.graph.Node(t.ID, o.ID)

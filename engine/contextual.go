@@ -19,7 +19,8 @@ func (e *evaluation) lay(v View) error {
 		return errors.New("the view has contextual tuples and no admission to judge them by")
 	}
 	seen := make(map[tuple.Key]int, len(v.Contextual))
-	counted := map[tuple.Ref]int{} // object#relation with a limit: the tuple to blame
+	var limited []tuple.Ref     // object#relation with a limit, in the order given
+	last := map[tuple.Ref]int{} // the last tuple of each, which is to blame
 	for i, t := range v.Contextual {
 		fail := func(err error) error { return &ContextualError{Index: i, Tuple: t, Err: err} }
 		if first, ok := seen[t.Key]; ok {
@@ -32,17 +33,15 @@ func (e *evaluation) lay(v View) error {
 		}
 		e.graph.add(end.Node, end.Relation, edge)
 		if e.schema.Relation(end.Relation).AtMost > 0 {
-			counted[end] = i
+			if _, ok := last[end]; !ok {
+				limited = append(limited, end)
+			}
+			last[end] = i
 		}
 	}
-	for i, t := range v.Contextual { // in the order given, so that the blame is always the same
-		for end, at := range counted {
-			if at != i {
-				continue
-			}
-			if err := e.count(end); err != nil {
-				return &ContextualError{Index: i, Tuple: t, Err: err}
-			}
+	for _, end := range limited {
+		if err := e.count(end); err != nil {
+			return &ContextualError{Index: last[end], Tuple: v.Contextual[last[end]], Err: err}
 		}
 	}
 	return nil

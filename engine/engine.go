@@ -34,8 +34,9 @@ type Limits struct {
 	Nodes int // most distinct object#relation pairs evaluated; 0 is DefaultNodes
 }
 
-// DefaultNodes is the bound where Limits says nothing.
-const DefaultNodes = 10_000_000
+// DefaultNodes is the bound where Limits says nothing: at worst about half a
+// gigabyte.
+const DefaultNodes = 4_000_000
 
 // Outcome is what a check says. The zero value denies. The fourth outcome, an
 // error, is a Go error and carries no Answer.

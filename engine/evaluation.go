@@ -72,6 +72,9 @@ type conditionKey struct {
 
 // begin checks a view and makes it ready for questions.
 func begin(ctx context.Context, v View) (*evaluation, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
 	if v.Schema == nil {
 		return nil, ErrNoSchema
 	}
@@ -102,7 +105,7 @@ func begin(ctx context.Context, v View) (*evaluation, error) {
 	if err := e.lay(v); err != nil {
 		return nil, err
 	}
-	return e, ctx.Err()
+	return e, nil
 }
 
 // instant returns a time as expiries are kept; what is outside their range is

@@ -25,9 +25,6 @@ func Expand(ctx context.Context, v View, o tuple.Object, name string, options Ex
 	if err != nil {
 		return nil, err
 	}
-	if err := tuple.ValidID(o.ID); err != nil {
-		return nil, err
-	}
 	n, relation, err := e.target(o, name)
 	if err != nil {
 		return nil, err

@@ -39,6 +39,10 @@ func StreamObjects(ctx context.Context, v View, q ObjectsQuestion, after string)
 	}
 }
 
+// lookupEdges is how many edges and pairs the walk up from a subject may meet
+// for each pair that a check may: an answer is as long as it is.
+const lookupEdges = 4
+
 // candidate is a node that a lookup may find. A certain one needs no check.
 type candidate struct {
 	ref     tuple.Ref
@@ -52,6 +56,9 @@ func (e *evaluation) objects(q ObjectsQuestion, after string, yield func(FoundOb
 	if err != nil {
 		return err
 	}
+	if err := valid(q.Subject); err != nil {
+		return err
+	}
 	ref, err := e.subjectRef(q.Subject)
 	if err != nil {
 		return err
@@ -63,12 +70,12 @@ func (e *evaluation) objects(q ObjectsQuestion, after string, yield func(FoundOb
 	if err := e.nameObjects(t, ref); err != nil {
 		return err
 	}
-	r, err := e.reachOf(subject, e.limit)
+	r, err := e.reachOf(subject, lookupEdges*e.limit)
 	if err != nil {
 		return err
 	}
 	if r == nil {
-		return budgetError(e.limit)
+		return budgetError(lookupEdges * e.limit)
 	}
 	list, err := e.objectCandidates(r, t, relation, subject, after)
 	if err != nil {
