@@ -60,6 +60,7 @@ func (c *compiler) resolve(n Numbering) *Module {
 	c.rewrites()
 	c.seal()
 	c.acts()
+	c.sealedWalks()
 	c.cycles()
 	m := &Module{Files: c.files}
 	m.Schema = New(ast.Language, c.typeList(), c.conditionList)

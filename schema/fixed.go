@@ -73,6 +73,48 @@ func (c *compiler) fixedSubject(s ast.Userset) (FixedSubject, bool) {
 	return fixed, true
 }
 
+// sealedWalks refuses a sealed userset of a relation that something walks: an
+// arrow and an owner go by tuples, and a sealed userset has none.
+func (c *compiler) sealedWalks() {
+	walked := map[tuple.RelationID]string{}
+	for _, t := range c.typeOrder {
+		for _, a := range t.Acts {
+			walked[a.Owner] = "the owners that " + t.Name + " acts for"
+		}
+		for _, r := range t.Relations {
+			if r.Rewrite == nil {
+				continue
+			}
+			r.Rewrite.walk(func(e *Expr) {
+				if e.Kind == Arrow || e.Kind == Every {
+					walked[e.Relation] = "an arrow of " + t.Name + "#" + r.Name
+				}
+			})
+		}
+	}
+	for _, tree := range c.trees {
+		for _, d := range tree.Decls {
+			node, ok := d.(*ast.Sealed)
+			if !ok {
+				continue
+			}
+			t := c.types[node.Userset.Object.Type]
+			if t == nil {
+				continue
+			}
+			r := t.names[node.Userset.Relation.Text]
+			if r == nil {
+				continue
+			}
+			if by, ok := walked[r.ID]; ok {
+				place := node.Userset.Relation
+				c.report(place.Place, place.Width, "sealed_walked", fmt.Sprintf("%s#%s is walked by %s, which goes by tuples: a sealed userset has none",
+					t.Name, r.Name, by), "a relation that nothing walks", "write a tuple in its place, or name the object in the permission")
+			}
+		}
+	}
+}
+
 // acts resolves on whose behalf the subjects of a type act.
 func (c *compiler) acts() {
 	for _, t := range c.typeOrder {
