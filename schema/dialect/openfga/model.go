@@ -28,7 +28,6 @@ type typeDef struct {
 	extend    bool
 	comments  []remark
 	relations []*relationDef
-	tail      []remark
 	order     int // of declaration among types and conditions
 }
 

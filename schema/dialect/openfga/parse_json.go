@@ -15,7 +15,6 @@ type jsonModel struct {
 	model  *model
 	typ    *typeDef
 	order  int
-	depth  int
 }
 
 // parseJSON reads a model from its JSON form; nil when it is none.

@@ -33,7 +33,6 @@ type remark struct {
 type importDef struct {
 	path     name
 	comments []remark
-	file     *file // what it leads to; nil when it is not there, or came earlier
 }
 
 // definition is a definition, or a partial that others take in.
