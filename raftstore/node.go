@@ -144,7 +144,7 @@ func (n *Node) Token(r tuple.Revision) (tuple.Token, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.token(r), nil
+	return s.token(r)
 }
 
 // ParseToken returns the revision of a token of this cluster. Errors:
@@ -165,7 +165,7 @@ func (n *Node) Seal(purpose string, plain []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.seal("caller "+purpose, plain), nil
+	return s.seal("caller "+purpose, plain)
 }
 
 // Unseal opens what Seal sealed for the same purpose. Errors: ErrSealed, ErrNotReady.

@@ -35,7 +35,7 @@ func newSealer(id command.ClusterID, secret command.Secret) *sealer {
 	return &sealer{tag: base64.RawURLEncoding.EncodeToString(sum[:tagBytes]), secret: secret}
 }
 
-func (s *sealer) aead(purpose string, salt []byte) cipher.AEAD {
+func (s *sealer) aead(purpose string, salt []byte) (cipher.AEAD, error) {
 	mac := hmac.New(sha256.New, s.secret[:])
 	var length [8]byte
 	binary.BigEndian.PutUint64(length[:], uint64(len(purpose)))
@@ -44,22 +44,21 @@ func (s *sealer) aead(purpose string, salt []byte) cipher.AEAD {
 	mac.Write(salt)
 	block, err := aes.NewCipher(mac.Sum(nil))
 	if err != nil {
-		panic(err) // the key has 32 bytes
+		return nil, err
 	}
-	gcm, err := cipher.NewGCM(block)
-	if err != nil {
-		panic(err) // AES has blocks of 16 bytes
-	}
-	return gcm
+	return cipher.NewGCM(block)
 }
 
-func (s *sealer) seal(purpose string, plain []byte) string {
+func (s *sealer) seal(purpose string, plain []byte) (string, error) {
 	out := make([]byte, 1+saltBytes, 1+saltBytes+len(plain)+16)
 	out[0] = sealVersion
 	rand.Read(out[1:]) // never fails
-	gcm := s.aead(purpose, out[1:])
+	gcm, err := s.aead(purpose, out[1:])
+	if err != nil {
+		return "", err
+	}
 	out = gcm.Seal(out, make([]byte, gcm.NonceSize()), plain, out[:1])
-	return base64.RawURLEncoding.EncodeToString(out)
+	return base64.RawURLEncoding.EncodeToString(out), nil
 }
 
 func (s *sealer) unseal(purpose, sealed string) ([]byte, error) {
@@ -67,7 +66,10 @@ func (s *sealer) unseal(purpose, sealed string) ([]byte, error) {
 	if err != nil || len(in) < 1+saltBytes || in[0] != sealVersion {
 		return nil, ErrSealed
 	}
-	gcm := s.aead(purpose, in[1:1+saltBytes])
+	gcm, err := s.aead(purpose, in[1:1+saltBytes])
+	if err != nil {
+		return nil, err
+	}
 	plain, err := gcm.Open(nil, make([]byte, gcm.NonceSize()), in[1+saltBytes:], in[:1])
 	if err != nil {
 		return nil, ErrSealed
@@ -81,10 +83,11 @@ const tokenPurpose = "pemba token"
 // A token is an opaque box with a clear tag in front of it that only tells
 // clusters apart: without it a token of another cluster could not be told from a
 // forged one. The tag is a hash of the cluster id.
-func (s *sealer) token(r tuple.Revision) tuple.Token {
+func (s *sealer) token(r tuple.Revision) (tuple.Token, error) {
 	var plain [8]byte
 	binary.BigEndian.PutUint64(plain[:], uint64(r))
-	return tuple.Token(s.tag + "." + s.seal(tokenPurpose, plain[:]))
+	box, err := s.seal(tokenPurpose, plain[:])
+	return tuple.Token(s.tag + "." + box), err
 }
 
 func (s *sealer) parseToken(t tuple.Token) (tuple.Revision, error) {

@@ -101,7 +101,18 @@ func (s *snapshots) check() error {
 	return nil
 }
 
-func (s *snapshots) close() { s.cancel() }
+// close ends streams under way and drops what was received and not installed.
+func (s *snapshots) close() error {
+	s.cancel()
+	s.mu.Lock()
+	incoming := s.incoming
+	s.incoming = nil
+	s.mu.Unlock()
+	if incoming == nil {
+		return nil
+	}
+	return incoming.Cancel()
+}
 
 // Create begins a snapshot: one of this node's own, which writes nothing, or one
 // that the leader sends.
@@ -161,35 +172,6 @@ func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 		return nil, nil, errors.Join(fmt.Errorf("stream the state: %w", err), stream.Close())
 	}
 	return current.meta(id, size), stream, nil
-}
-
-func (s *snapshots) export(spool *os.File) (int64, error) {
-	out := bufio.NewWriterSize(spool, 1<<20)
-	if err := s.state.Export(s.ctx, out); err != nil {
-		return 0, err
-	}
-	if err := out.Flush(); err != nil {
-		return 0, err
-	}
-	size, err := spool.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return 0, err
-	}
-	_, err = spool.Seek(0, io.SeekStart)
-	return size, err
-}
-
-// exported is the stream of a snapshot on its way to a follower.
-type exported struct {
-	io.Reader
-	spool   *os.File
-	release func()
-}
-
-// Close removes the stream's file and lets the log go.
-func (e *exported) Close() error {
-	e.release()
-	return removeSpool(e.spool)
 }
 
 // incomingIndex returns the index of the snapshot that was received; 0 for none.
@@ -300,7 +282,3 @@ func (s *snapshotSink) Cancel() error {
 	}
 	return removeSpool(s.spool)
 }
-
-func newSpool(dir string) (*os.File, error) { return os.CreateTemp(dir, spoolPattern) }
-
-func removeSpool(f *os.File) error { return errors.Join(f.Close(), os.Remove(f.Name())) }

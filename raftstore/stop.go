@@ -84,7 +84,7 @@ func (n *Node) release() error {
 	n.cancel()
 	var errs []error
 	if n.snapshots != nil {
-		n.snapshots.close()
+		errs = append(errs, n.snapshots.close())
 	}
 	if n.state != nil {
 		errs = append(errs, n.state.Close())
