@@ -79,20 +79,25 @@ func BenchmarkCheckChain50(b *testing.B) {
 	b.Run("denied", func(b *testing.B) { check(b, v, "user:zoe view document:readme", engine.Denied) })
 }
 
-// BenchmarkCheckLattice has ten layers of ten groups, each in all of the next:
-// 10^10 paths.
-func BenchmarkCheckLattice(b *testing.B) {
+// lattice has layers of groups, each in all of the next: width^layers paths.
+func lattice(layers, width int) *graph {
 	g := &graph{}
 	g.add("document", "readme", "viewer", "group", "top", "member")
-	for i := range 10 {
+	for i := range width {
 		g.add("group", "top", "member", "group", fmt.Sprintf("0-%d", i), "member")
-		for j := range 10 {
-			for layer := range 9 {
+		for j := range width {
+			for layer := range layers - 1 {
 				g.add("group", fmt.Sprintf("%d-%d", layer, i), "member", "group", fmt.Sprintf("%d-%d", layer+1, j), "member")
 			}
 		}
 	}
-	g.add("group", "9-9", "member", "user", "ana", "")
+	g.add("group", fmt.Sprintf("%d-%d", layers-1, width-1), "member", "user", "ana", "")
+	return g
+}
+
+// BenchmarkCheckLattice has 10^10 paths.
+func BenchmarkCheckLattice(b *testing.B) {
+	g := lattice(10, 10)
 	v := g.view(b, groups())
 	b.Run("allowed", func(b *testing.B) { check(b, v, "user:ana view document:readme", engine.Allowed) })
 	b.Run("denied", func(b *testing.B) { check(b, v, "user:zoe view document:readme", engine.Denied) })
