@@ -38,7 +38,8 @@ func flatten(root *engine.Tree) *flattened {
 
 func (f *flattened) verdict(root *engine.Tree, s tuple.Subject) verdict {
 	f.subject = s
-	lower, upper := treeModel{}, treeModel{}
+	lower := treeModel{}
+	var upper treeModel
 	for {
 		upper = f.least(lower)
 		next := f.least(upper)

@@ -98,17 +98,24 @@ func (s *Server) handle(pattern string, h handler) {
 	})
 }
 
-// observe logs and counts a request. It names the route, never the query, the
-// headers or the body.
+// observe counts a request and logs it: what went well at debug, since a log of
+// every check would cost more than the check. It names the route, never the
+// query, the headers or the body.
 func (s *Server) observe(r *http.Request, seen *observed, id string, took time.Duration) {
 	route := r.Pattern
 	if route == "" {
 		route = "none"
 	}
 	s.metrics.observe(route, seen.status, took)
-	level := slog.LevelInfo
-	if seen.status >= 500 {
+	level := slog.LevelDebug
+	switch {
+	case seen.status >= 500:
 		level = slog.LevelWarn
+	case seen.status >= 400:
+		level = slog.LevelInfo
+	}
+	if !s.config.Logger.Enabled(r.Context(), level) {
+		return
 	}
 	s.config.Logger.Log(r.Context(), level, "request", "request", id, "method", clip(r.Method), "route", route,
 		"store", clip(r.PathValue("store")), "status", seen.status, "bytes", seen.bytes, "took", took)

@@ -164,7 +164,7 @@ func TestEncodeRefuses(t *testing.T) {
 
 func TestSecretHidesItself(t *testing.T) {
 	key := command.Secret{0xde, 0xad, 0xbe, 0xef}
-	for _, text := range []string{fmt.Sprint(key), fmt.Sprintf("%v", key), fmt.Sprintf("%#v", key), fmt.Sprintf("%s", key),
+	for _, text := range []string{fmt.Sprint(key), fmt.Sprintf("%v", key), fmt.Sprintf("%#v", key), key.String(),
 		fmt.Sprintf("%+v", command.ClusterInit{Key: key})} {
 		if strings.Contains(text, "222") || strings.Contains(text, "de") {
 			t.Errorf("the secret shows in %s", text)

@@ -90,5 +90,5 @@ func (w *watchdog) stop() {
 	}
 	w.mu.Unlock()
 	w.telling.Lock() // a report under way holds it
-	w.telling.Unlock()
+	defer w.telling.Unlock()
 }
