@@ -67,6 +67,19 @@ func TestTokensReadYourWritesOnEveryNode(t *testing.T) {
 	}
 }
 
+// A plain read at the node that took a write sees it, whoever leads.
+func TestNodesReadTheirOwnWrites(t *testing.T) {
+	c := startCluster(t, 3, nil)
+	putStore(t, c.nodes[0], "s")
+	for i := range 60 {
+		n, tup := c.nodes[i%3], viewer("own", fmt.Sprint(i))
+		write(t, n, "s", change(command.Create, tup))
+		if !has(t, n, "s", raftstore.MinimizeLatency(), tup) {
+			t.Fatalf("write %d is missing in a plain read of the node that took it", i)
+		}
+	}
+}
+
 func TestLeaderStopsAndNothingAcknowledgedIsLost(t *testing.T) {
 	c := startCluster(t, 3, nil)
 	putStore(t, c.nodes[0], "s")

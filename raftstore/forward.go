@@ -66,7 +66,8 @@ func (n *Node) leaderAddress() (string, error) {
 	return string(address), nil
 }
 
-// forward sends a command to the leader. The leader never sends it on.
+// forward sends a command to the leader, which never sends it on, and waits until
+// this node has applied it too: who writes at a node and reads there sees the write.
 func (n *Node) forward(ctx context.Context, c command.Command) (command.Result, error) {
 	address, err := n.leaderAddress()
 	if err != nil {
@@ -95,6 +96,11 @@ func (n *Node) forward(ctx context.Context, c command.Command) (command.Result, 
 	}
 	if result.Rejection != nil {
 		return result, result.Rejection
+	}
+	// The write stands whether or not this node catches up in time; its token
+	// says to any reader how far to wait.
+	if err := n.state.WaitApplied(ctx, result.Revision); err != nil {
+		n.log.Debug("a forwarded write was not applied here in time", "revision", result.Revision, "cause", err)
 	}
 	return result, nil
 }
