@@ -34,6 +34,12 @@ func Expand(ctx context.Context, v View, o tuple.Object, name string, options Ex
 		x.left = DefaultTreeNodes
 	}
 	x.options.Nodes = x.left
+	x.actors = map[tuple.TypeID][]acting{}
+	for _, t := range e.schema.Types {
+		for i := range t.Acts {
+			x.actors[t.Acts[i].On] = append(x.actors[t.Acts[i].On], acting{t, &t.Acts[i]})
+		}
+	}
 	root, err := x.userset(tuple.Ref{Node: n, Relation: relation}, 0, nil)
 	if err != nil {
 		return nil, err
@@ -56,6 +62,13 @@ type expander struct {
 	left    int
 	opened  map[tuple.Ref]bool
 	queue   []unopened
+	actors  map[tuple.TypeID][]acting // by the type that is acted on
+}
+
+// acting is a type that acts for its owners on another.
+type acting struct {
+	typ  *schema.Type
+	acts *schema.Acts
 }
 
 type unopened struct {
@@ -99,16 +112,12 @@ func (x *expander) open(u unopened) error {
 	if r == nil || r.Rewrite == nil {
 		return nil
 	}
-	for _, t := range x.e.schema.Types {
-		for _, a := range t.Acts {
-			if a.On == r.Type.ID {
-				actor := Actor{Type: t.Name}
-				if owner := x.e.schema.Relation(a.Owner); owner != nil && a.Permissions[r.ID] {
-					actor.Owner = owner.Name
-				}
-				u.tree.Actors = append(u.tree.Actors, actor)
-			}
+	for _, a := range x.actors[r.Type.ID] {
+		actor := Actor{Type: a.typ.Name}
+		if owner := x.e.schema.Relation(a.acts.Owner); owner != nil && a.acts.Permissions[r.ID] {
+			actor.Owner = owner.Name
 		}
+		u.tree.Actors = append(u.tree.Actors, actor)
 	}
 	var child *Tree
 	var err error

@@ -26,6 +26,7 @@ type world struct {
 	names      map[string][]string // of each type: relations, then permissions
 	relations  map[string][]string // of each type: relations alone
 	texts      []string            // the schema, for people
+	generous   bool                // most operators are unions, so that more is allowed
 }
 
 const ids = 3
@@ -37,6 +38,7 @@ const unnamed = "nobody-in-particular"
 func newWorld(seed uint64) *world {
 	w := &world{rnd: rand.New(rand.NewPCG(seed, 1)), names: map[string][]string{}, relations: map[string][]string{}, given: map[string]bool{}}
 	w.kinds = []string{"user", "group", "doc", "key"}[:2+w.rnd.IntN(3)]
+	w.generous = w.chance(50)
 	b := newBuilder(w.kinds...)
 	w.conditions(b)
 	for _, t := range w.kinds[1:] {
@@ -125,7 +127,11 @@ func (w *world) expr(t string, depth int) (maker, string) {
 	if depth > 0 && w.chance(65) {
 		l, ls := w.expr(t, depth-1)
 		r, rs := w.expr(t, depth-1)
-		switch w.rnd.IntN(3) {
+		operator := w.rnd.IntN(3)
+		if w.generous && w.chance(60) {
+			operator = 0
+		}
+		switch operator {
 		case 0:
 			return or(l, r), fmt.Sprintf("(%s or %s)", ls, rs)
 		case 1:
