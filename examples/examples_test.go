@@ -87,7 +87,7 @@ func admitTuples(t *testing.T, folder fs.FS, module *schema.Module) {
 	if len(tuples) == 0 {
 		t.Error("no tuples")
 	}
-	for _, refused := range scenario.Admit(module.Admission, tuples) {
+	for _, refused := range scenario.Admit(module.Admitter, tuples) {
 		t.Errorf("tuples.txt: %s: %s", tuples[refused.Index], refused.Message)
 	}
 }

@@ -19,8 +19,7 @@ type Refused struct {
 
 // Admit judges tuples as if they were written in their order to an empty store:
 // each by itself, none twice, and no more of them than "at most" allows.
-func Admit(admission *schema.Admission, tuples []tuple.Tuple) []Refused {
-	admitter := admission.Index()
+func Admit(admitter *schema.Admitter, tuples []tuple.Tuple) []Refused {
 	seen := map[tuple.Key]bool{}
 	type userset struct {
 		object   tuple.Object

@@ -199,7 +199,7 @@ func (s *Scenario) Check() (*schema.Module, error) {
 			tuples = append(tuples, given.Value)
 		}
 		got := schema.RefusalCode("")
-		for _, refused := range Admit(m.Admission, append(tuples, line.Value.Tuple)) {
+		for _, refused := range Admit(m.Admitter, append(tuples, line.Value.Tuple)) {
 			if refused.Index == len(tuples) {
 				got = refused.Code
 			}

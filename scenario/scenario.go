@@ -80,7 +80,7 @@ func runTest(ctx context.Context, m *schema.Module, t *schema.Test, o Options) (
 	for i, given := range t.Given {
 		tuples[i] = given.Tuple
 	}
-	if faults := Admit(m.Admission, tuples); len(faults) > 0 {
+	if faults := Admit(m.Admitter, tuples); len(faults) > 0 {
 		for _, f := range faults {
 			place := t.Given[f.Index].Place
 			result.Faults = append(result.Faults, Fault{Place: place.String(), Code: string(f.Code), Message: f.Message, place: place})

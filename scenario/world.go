@@ -18,7 +18,7 @@ func OpenMemory(m *schema.Module, tuples []tuple.Tuple, limits engine.Limits, co
 	if err != nil {
 		return nil, err
 	}
-	return memoryWorld{engine.View{Schema: m.Schema, Admission: m.Admission.Index(), Reader: reader, Limits: limits, Coverage: coverage}}, nil
+	return memoryWorld{engine.View{Schema: m.Schema, Admission: m.Admitter, Reader: reader, Limits: limits, Coverage: coverage}}, nil
 }
 
 type memoryWorld struct{ view engine.View }

@@ -65,6 +65,8 @@ func (c *compiler) resolve(n Numbering) *Module {
 	m := &Module{Files: c.files}
 	m.Schema = New(ast.Language, c.typeList(), c.conditionList)
 	m.Admission = c.admission()
+	c.admitter = m.Admission.Index()
+	m.Admitter = c.admitter
 	m.Claims = c.claims()
 	m.Tests = c.tests(m)
 	return m

@@ -9,7 +9,6 @@ import (
 
 // tests resolves the embedded tests. Their tuples are admitted like written ones.
 func (c *compiler) tests(m *Module) []*Test {
-	c.admitter = m.Admission.Index()
 	var tests []*Test
 	first := map[string]*ast.Test{}
 	for _, tree := range c.trees {

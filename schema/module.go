@@ -12,6 +12,7 @@ import (
 type Module struct {
 	Schema    *Schema
 	Admission *Admission
+	Admitter  *Admitter     // the admission table, indexed
 	Files     []source.File // the root first, then in the order of first import
 	Tests     []*Test
 	Claims    []*Claim

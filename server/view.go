@@ -186,7 +186,7 @@ func (s *Server) engineView(snap *snapshot, with brought) (engine.View, error) {
 	if len(with.contextual) == 0 {
 		return view, nil
 	}
-	view.Admission = module.Admission.Index()
+	view.Admission = module.Admitter
 	var faults api.Faults
 	for i, t := range with.contextual {
 		if refusal := view.Admission.Admit(t); refusal != nil && len(faults) < maxFaults {

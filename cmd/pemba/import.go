@@ -87,7 +87,7 @@ func admission(c *cli.Context) (*schema.Admitter, *client.Store, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		return module.Admission.Index(), nil, nil
+		return module.Admitter, nil, nil
 	}
 	store, err := connectStore(c)
 	if err != nil {
@@ -101,7 +101,7 @@ func admission(c *cli.Context) (*schema.Admitter, *client.Store, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("the store's schema is not one that this version compiles: %w", err)
 	}
-	return module.Admission.Index(), store, nil
+	return module.Admitter, store, nil
 }
 
 // freshSchema returns the schema as of now, though the asked node may be behind.

@@ -90,7 +90,7 @@ func Compare(ctx context.Context, c Change) (*Comparison, error) {
 		}
 	}
 	var kept []tuple.Tuple
-	kept, result.Orphans = separate(live, c.After.Admission.Index())
+	kept, result.Orphans = separate(live, c.After.Admitter)
 	for _, s := range []*schema.Schema{c.Before, c.After.Schema} {
 		for _, t := range s.Types {
 			if t.Singleton != "" {
