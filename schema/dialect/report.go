@@ -67,6 +67,17 @@ func (r *Reporter) Admit(files []source.File) bool {
 	return ok
 }
 
+// Plain returns the files without byte order marks and with the ends of lines as
+// Unix has them. Places stay what they are.
+func Plain(files []source.File) []source.File {
+	out := make([]source.File, len(files))
+	for i, f := range files {
+		text := strings.ReplaceAll(strings.TrimPrefix(f.Text, "\ufeff"), "\r\n", "\n")
+		out[i] = source.File{Name: f.Name, Text: text}
+	}
+	return out
+}
+
 // SafePath says whether a name is a relative path that stays in its folder.
 func SafePath(name string) bool {
 	return name != "" && !path.IsAbs(name) && !strings.Contains(name, "\\") && !strings.ContainsRune(name, 0) &&

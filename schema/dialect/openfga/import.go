@@ -21,6 +21,7 @@ import (
 // among the other files.
 func Import(files []source.File) dialect.Result {
 	report := dialect.NewReporter()
+	files = dialect.Plain(files)
 	if !report.Admit(files) || !report.Open(files[0]) {
 		return report.Result(nil)
 	}

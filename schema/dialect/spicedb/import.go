@@ -16,6 +16,7 @@ import (
 // the root; those that it imports are among the others.
 func Import(files []source.File) dialect.Result {
 	report := dialect.NewReporter()
+	files = dialect.Plain(files)
 	if !report.Admit(files) {
 		return report.Result(nil)
 	}
@@ -35,6 +36,7 @@ func Import(files []source.File) dialect.Result {
 // wrong with its form, its imports and its partials.
 func Syntax(files []source.File) source.Diagnostics {
 	report := dialect.NewReporter()
+	files = dialect.Plain(files)
 	if report.Admit(files) {
 		if read, whole := load(files, report); whole {
 			newWorld(read, report)

@@ -28,6 +28,8 @@ type remark struct {
 	text  string
 	doc   bool // it documents its declaration
 	trail bool // it stands behind its declaration, on the same line
+	line  int  // the line that it begins in
+	until int  // the line that it ends in
 }
 
 type importDef struct {

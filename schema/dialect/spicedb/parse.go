@@ -51,7 +51,7 @@ func parseFile(f source.File, report *dialect.Reporter) *file {
 func (p *parser) peek() token {
 	for p.tokens[p.at].kind == comment {
 		t := p.tokens[p.at]
-		p.pending = append(p.pending, remark{text: t.text, doc: t.alone})
+		p.pending = append(p.pending, remark{text: t.text, doc: t.alone, line: t.place.Line, until: t.until})
 		p.at++
 	}
 	return p.tokens[p.at]
@@ -73,6 +73,19 @@ func (p *parser) fail(t token, expected string) error {
 func (p *parser) comments() []remark {
 	c := p.pending
 	p.pending = nil
+	return c
+}
+
+// above returns the comments above a declaration that begins in a line. Those
+// that an empty line parts from it document nothing.
+func (p *parser) above(line int) []remark {
+	c := p.comments()
+	parted := false
+	for i := len(c) - 1; i >= 0; i-- {
+		parted = parted || c[i].until < line-1
+		c[i].doc = c[i].doc && !parted
+		line = c[i].line
+	}
 	return c
 }
 
@@ -200,8 +213,8 @@ func (p *parser) path(what string) (name, error) {
 
 // definition reads "definition name { members }", or a partial.
 func (p *parser) definition(partial bool) error {
-	p.take()
-	d := &definition{partial: partial, comments: p.comments(), order: p.order}
+	first := p.take()
+	d := &definition{partial: partial, comments: p.above(first.place.Line), order: p.order}
 	p.order++
 	n, err := p.path("the name of the definition")
 	if err != nil {
@@ -227,7 +240,9 @@ func (p *parser) definition(partial bool) error {
 	if t := p.take(); t.kind != '}' {
 		return p.fail(t, "relation, permission or }")
 	}
-	return p.endStatement()
+	err = p.endStatement()
+	d.comments = append(d.comments, p.trailing()...)
+	return err
 }
 
 // skipMember passes over the rest of a member that does not parse; false when

@@ -10,8 +10,8 @@ import (
 
 // caveat reads "caveat name(param type, …) { expression }".
 func (p *parser) caveat() error {
-	p.take()
-	c := &caveat{comments: p.comments(), order: p.order}
+	first := p.take()
+	c := &caveat{comments: p.above(first.place.Line), order: p.order}
 	p.order++
 	n, err := p.path("the name of the caveat")
 	if err != nil {
@@ -56,7 +56,13 @@ func (p *parser) caveat() error {
 	if strings.TrimSpace(b.text) == "" {
 		return p.fail(token{kind: '}', text: "}", place: b.place}, "the caveat's expression")
 	}
-	return p.endStatement()
+	inside := p.comments()
+	err = p.endStatement()
+	for i := range inside {
+		inside[i].doc = false
+	}
+	c.comments = append(append(c.comments, inside...), p.trailing()...)
+	return err
 }
 
 // param reads "name type" or "name list<type>".

@@ -2,8 +2,8 @@ package spicedb
 
 // member reads a relation, a permission, or a reference to a partial.
 func (p *parser) member(d *definition) error {
-	m := &member{comments: p.comments()}
 	t := p.peek()
+	m := &member{comments: p.above(t.place.Line)}
 	var err error
 	switch {
 	case t.text == "relation" && t.kind == word:

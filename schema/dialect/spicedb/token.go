@@ -28,6 +28,7 @@ type token struct {
 	text  string
 	place source.Place
 	alone bool // comment: nothing else stands before it on its line
+	until int  // comment: the line that it ends in
 }
 
 func (t token) width() int {
@@ -178,7 +179,7 @@ func (s *scanner) comment(text string, at source.Place) {
 	n := len(s.tokens)
 	alone := n == 0 || s.tokens[n-1].place.Line < at.Line || s.tokens[n-1].kind == comment && s.tokens[n-1].alone
 	s.add(comment, strings.TrimRight(text, " \t\r"), at)
-	s.tokens[n].alone = alone
+	s.tokens[n].alone, s.tokens[n].until = alone, at.Line
 }
 
 // blockComment adds a comment for every line of a block, without the stars that
@@ -198,7 +199,8 @@ func (s *scanner) blockComment(rest string, at source.Place, report *dialect.Rep
 		if line == "" && (i == 0 || i == len(lines)-1) {
 			continue
 		}
-		s.comment(line, at)
+		s.comment(line, source.Place{File: at.File, Line: at.Line + i, Column: at.Column})
+		s.tokens[len(s.tokens)-1].until = at.Line + min(i+1, len(lines)-1)
 	}
 	begin := s.offset
 	s.offset += length + 4
