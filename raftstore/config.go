@@ -80,6 +80,11 @@ type Config struct {
 	// their size. 0 is 10,000.
 	TrailingEntries uint64
 
+	// MinFreeBytes is the free space of Dir's disk below which the node writes no
+	// more: no writes as a leader, no part in Raft as a member. 0 is 256 MiB;
+	// negative, and with NoSync: it does not look.
+	MinFreeBytes int64
+
 	// NoSync skips the fsync of the log: a power loss loses acknowledged writes and
 	// can make replicas differ. For tests and throw-away stores alone.
 	NoSync bool
@@ -90,7 +95,8 @@ type Config struct {
 	// Logger receives what operators should know. nil discards.
 	Logger *slog.Logger
 
-	boot string // the system's boot; "": as the system says. Tests set it.
+	boot      string                      // the system's boot; "": as the system says. Tests set it.
+	freeSpace func(string) (int64, error) // nil: the system's. Tests set it.
 }
 
 // Defaults of Config.
@@ -124,6 +130,13 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.SnapshotInterval, 30*time.Second)
 	orDefault(&c.TrailingBytes, DefaultTrailingBytes)
 	orDefault(&c.TrailingEntries, 10_000)
+	orDefault(&c.MinFreeBytes, 256<<20)
+	if c.freeSpace == nil {
+		c.freeSpace = freeSpace
+		if c.NoSync { // a throw-away store may live on a small disk
+			c.MinFreeBytes = -1
+		}
+	}
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}

@@ -15,6 +15,15 @@ func (c Config) WithBoot(name string) Config {
 	return c
 }
 
+// WithFreeSpace gives a node a disk whose free space a test decides.
+func (c Config) WithFreeSpace(free func() int64) Config {
+	c.freeSpace = func(string) (int64, error) { return free(), nil }
+	return c
+}
+
+// LookAtSpace looks at the free space now.
+func (n *Node) LookAtSpace() { n.lookAtSpace() }
+
 // Isolate cuts a node off from Raft's messages of the other members, or lets it
 // back in. Forwarded requests still pass.
 func (n *Node) Isolate(on bool) { n.port.mute(on) }

@@ -26,6 +26,9 @@ func (n *Node) propose(ctx context.Context, c command.Command) (command.Result, 
 	var result command.Result
 	err := n.untilLeader(ctx, func() (err error) {
 		if n.raft.State() == raft.Leader {
+			if err := n.roomToWrite(); err != nil {
+				return err
+			}
 			result, err = n.proposer.propose(ctx, c)
 			return err
 		}
@@ -159,6 +162,9 @@ func (n *Node) handlePropose(ctx context.Context, payload []byte) ([]byte, error
 	}
 	if len(entry.Commands) != 1 {
 		return nil, fmt.Errorf("a forwarded entry has one command, not %d", len(entry.Commands))
+	}
+	if err := n.roomToWrite(); err != nil {
+		return nil, err
 	}
 	result, err := n.proposer.propose(ctx, entry.Commands[0])
 	if err != nil && result.Rejection == nil {

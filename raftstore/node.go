@@ -50,6 +50,8 @@ type Node struct {
 	started chan struct{} // closed once start has ended
 	ready   chan struct{} // closed once the node has caught up
 	stalled atomic.Bool   // the log's disk hangs
+	full    atomic.Bool   // the disk is nearly full
+	cutting sync.Mutex    // held while the two are turned into being cut off
 
 	mu        sync.Mutex // guards what follows
 	fault     error      // why the node halted

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pemba-authz/pemba/raftstore"
@@ -182,4 +183,26 @@ func TestFolderOfAnotherNodeIsRefused(t *testing.T) {
 	if _, err := raftstore.Open(t.Context(), raftstore.Config{Dir: dir, NodeID: "someone-else"}); !errors.Is(err, raftstore.ErrExistingState) {
 		t.Errorf("a folder of another node gives %v", err)
 	}
+}
+
+func TestFullDiskStopsWritesAndNotReads(t *testing.T) {
+	var free atomic.Int64
+	free.Store(1 << 40)
+	n := openNode(t, raftstore.Config{Dir: t.TempDir()}.WithFreeSpace(free.Load))
+	putStore(t, n, "s")
+	fill(t, n, "s", "d", 3)
+	free.Store(1 << 20)
+	n.LookAtSpace()
+	if _, err := n.Write(t.Context(), "s", change(command.Create, viewer("d", "u"))); !errors.Is(err, raftstore.ErrOverloaded) {
+		t.Errorf("a write to a full disk gives %v", err)
+	}
+	if got := len(keys(t, n, "s", raftstore.FullyConsistent())); got != 3 {
+		t.Errorf("a read finds %d tuples, want 3", got)
+	}
+	if n.Ready() {
+		t.Error("a node with a full disk is ready")
+	}
+	free.Store(1 << 40)
+	n.LookAtSpace()
+	fill(t, n, "s", "more", 3)
 }

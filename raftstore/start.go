@@ -175,6 +175,9 @@ func (n *Node) start() (alone bool, err error) {
 	n.background.Go(func() { n.localReads.run(n.ctx, raftTimeout) })
 	n.background.Go(func() { n.remoteReads.run(n.ctx, raftTimeout) })
 	n.background.Go(func() { n.readyLoop(n.ctx) })
+	if n.config.MinFreeBytes > 0 {
+		n.background.Go(func() { n.spaceLoop(n.ctx) })
+	}
 	if n.mustJoin(servers) {
 		n.background.Go(func() { n.joinLoop(n.ctx) })
 	}

@@ -38,6 +38,9 @@ func (n *Node) notReady() string {
 	if n.stalled.Load() {
 		return "the disk of the log does not answer"
 	}
+	if n.full.Load() {
+		return "the disk is nearly full"
+	}
 	select {
 	case <-n.ready:
 		return ""

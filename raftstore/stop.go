@@ -137,7 +137,5 @@ func (n *Node) diskStalled(stalled bool) {
 	} else {
 		n.log.Warn("the log can be written again")
 	}
-	if n.port != nil {
-		n.port.mute(stalled)
-	}
+	n.cutOff()
 }
