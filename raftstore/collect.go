@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/raftstore/state"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -42,34 +43,18 @@ func (n *Node) collectLoop(ctx context.Context) {
 // commands carry, store by store.
 func (n *Node) collectExpired(ctx context.Context) error {
 	for _, store := range n.state.Stores() {
-		more, err := n.mayExpire(store.Name)
+		more, err := n.state.HasExpired(store.Name, n.config.Clock()) // an entry that finds nothing to do is one that every node keeps
 		for more && err == nil {
 			var result command.Result
 			result, err = n.proposer.propose(ctx, command.Command{Store: store.Name, Body: &command.CollectExpired{Limit: collectLimit}})
 			more = result.More
 		}
-		if err != nil && !errors.Is(err, &Rejection{Code: command.CodeStoreNotFound}) { // deleted meanwhile
+		gone := errors.Is(err, state.ErrStoreNotFound) || errors.Is(err, &Rejection{Code: command.CodeStoreNotFound})
+		if err != nil && !gone { // it may be deleted meanwhile
 			return err
 		}
 	}
 	return nil
-}
-
-// mayExpire says whether a store has tuples with an expiry at all: an entry that
-// finds nothing to do is one that every node keeps.
-func (n *Node) mayExpire(store string) (bool, error) {
-	view, err := n.state.View(store, 0)
-	if err != nil {
-		return false, n.viewError(store, err)
-	}
-	defer view.Close()
-	counts, err := view.Counts()
-	for _, shape := range counts.Shapes {
-		if shape.Expires && shape.Count > 0 {
-			return true, err
-		}
-	}
-	return false, err
 }
 
 // floorStep is how many revisions are given up at once at least: the command that

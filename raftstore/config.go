@@ -46,6 +46,11 @@ type Config struct {
 	// the history's floor. 0 is DefaultCollectInterval; negative never does.
 	CollectInterval time.Duration
 
+	// ScrubInterval is how often the node reads all of its data again and compares
+	// it with its checksums and counts. 0 is DefaultScrubInterval; negative never
+	// does.
+	ScrubInterval time.Duration
+
 	// HeartbeatTimeout is how long a follower waits for the leader before it stands
 	// for election. 0 is 400 ms.
 	HeartbeatTimeout time.Duration
@@ -103,6 +108,7 @@ type Config struct {
 const (
 	DefaultHistoryWindow   = 24 * time.Hour
 	DefaultCollectInterval = time.Minute
+	DefaultScrubInterval   = 24 * time.Hour
 	DefaultTrailingBytes   = 1 << 30
 )
 
@@ -121,6 +127,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	orDefault(&c.HistoryWindow, DefaultHistoryWindow)
 	orDefault(&c.CollectInterval, DefaultCollectInterval)
+	orDefault(&c.ScrubInterval, DefaultScrubInterval)
 	orDefault(&c.HeartbeatTimeout, 400*time.Millisecond)
 	orDefault(&c.ElectionTimeout, c.HeartbeatTimeout)
 	orDefault(&c.LeaseTimeout, c.HeartbeatTimeout/2)

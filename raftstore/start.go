@@ -175,6 +175,7 @@ func (n *Node) start() (alone bool, err error) {
 	n.background.Go(func() { n.localReads.run(n.ctx, raftTimeout) })
 	n.background.Go(func() { n.remoteReads.run(n.ctx, raftTimeout) })
 	n.background.Go(func() { n.readyLoop(n.ctx) })
+	n.background.Go(func() { n.scrubLoop(n.ctx) })
 	if n.config.MinFreeBytes > 0 {
 		n.background.Go(func() { n.spaceLoop(n.ctx) })
 	}

@@ -1,0 +1,36 @@
+package raftstore
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pemba-authz/pemba/raftstore/state"
+)
+
+// scrubLoop reads the node's data again from time to time, until the context
+// ends. Storage can lose a tuple without an error, and a lost exclusion would
+// allow what is denied: a node whose data is damaged halts.
+func (n *Node) scrubLoop(ctx context.Context) {
+	if n.config.ScrubInterval < 0 {
+		return
+	}
+	tick := time.NewTicker(n.config.ScrubInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		err := n.state.Scrub(ctx)
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, state.ErrCorrupt):
+			n.halt(err)
+			return
+		default:
+			n.log.Warn("the data could not be read again; it is tried later", "error", err)
+		}
+	}
+}
