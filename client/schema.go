@@ -43,21 +43,20 @@ func (s *Store) SchemaVersions(ctx context.Context) (api.SchemaVersionsResponse,
 
 // ValidateSchema compiles a schema as PutSchema would, and writes nothing.
 func (s *Store) ValidateSchema(ctx context.Context, source api.SchemaSource) (api.ValidateSchemaResponse, error) {
-	return ask[api.ValidateSchemaResponse](ctx, s, "/schema/validate", source)
+	return ask[api.ValidateSchemaResponse](ctx, s, "/schema/validate", source, nil)
 }
 
 // DiffSchema says what PutSchema of the same schema would change: the meaning,
 // the tuples that it would orphan and, with Impact, the decisions that would flip.
 // It writes nothing.
 func (s *Store) DiffSchema(ctx context.Context, request api.DiffSchemaRequest) (api.DiffSchemaResponse, error) {
-	s.freshen(&request.Consistency)
-	return ask[api.DiffSchemaResponse](ctx, s, "/schema/diff", request)
+	return ask[api.DiffSchemaResponse](ctx, s, "/schema/diff", &request, &request.Consistency)
 }
 
 // ReadQuarantined returns one page of the tuples that a later schema did not
 // admit. Quarantined yields them all.
 func (s *Store) ReadQuarantined(ctx context.Context, request api.QuarantinedRequest) (api.QuarantinedResponse, error) {
-	return ask[api.QuarantinedResponse](ctx, s, "/tuples/quarantined/read", request)
+	return ask[api.QuarantinedResponse](ctx, s, "/tuples/quarantined/read", request, nil)
 }
 
 // DeleteQuarantined removes those quarantined tuples for good that a filter

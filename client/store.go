@@ -21,8 +21,7 @@ func (s *Store) Name() string { return s.name }
 
 // Check answers one question.
 func (s *Store) Check(ctx context.Context, request api.CheckRequest) (api.CheckResponse, error) {
-	s.freshen(&request.Consistency)
-	return ask[api.CheckResponse](ctx, s, "/check", request)
+	return ask[api.CheckResponse](ctx, s, "/check", &request, &request.Consistency)
 }
 
 // Allowed asks whether a subject has a permission on an object, and takes only
@@ -35,52 +34,47 @@ func (s *Store) Allowed(ctx context.Context, object, permission, subject string)
 // CheckBatch answers many questions at one revision and instant. Each result is
 // an answer or a problem of its own.
 func (s *Store) CheckBatch(ctx context.Context, request api.BatchRequest) (api.BatchResponse, error) {
-	s.freshen(&request.Consistency)
-	return ask[api.BatchResponse](ctx, s, "/check/batch", request)
+	return ask[api.BatchResponse](ctx, s, "/check/batch", &request, &request.Consistency)
 }
 
 // Explain answers a question with the way to the answer.
 func (s *Store) Explain(ctx context.Context, request api.CheckRequest) (api.ExplainResponse, error) {
-	s.freshen(&request.Consistency)
-	return ask[api.ExplainResponse](ctx, s, "/explain", request)
+	return ask[api.ExplainResponse](ctx, s, "/explain", &request, &request.Consistency)
 }
 
 // Expand returns the tree of usersets that makes up object#permission.
 func (s *Store) Expand(ctx context.Context, request api.ExpandRequest) (api.ExpandResponse, error) {
-	s.freshen(&request.Consistency)
-	return ask[api.ExpandResponse](ctx, s, "/expand", request)
+	return ask[api.ExpandResponse](ctx, s, "/expand", &request, &request.Consistency)
 }
 
 // LookupObjects returns one page of the objects that the subject has the
 // permission on. Objects yields them all.
 func (s *Store) LookupObjects(ctx context.Context, request api.LookupObjectsRequest) (api.LookupObjectsResponse, error) {
-	s.freshen(&request.Consistency)
-	return ask[api.LookupObjectsResponse](ctx, s, "/lookup/objects", request)
+	return ask[api.LookupObjectsResponse](ctx, s, "/lookup/objects", &request, &request.Consistency)
 }
 
 // LookupSubjects returns one page of the subjects that have the permission.
 // Subjects yields them all.
 func (s *Store) LookupSubjects(ctx context.Context, request api.LookupSubjectsRequest) (api.LookupSubjectsResponse, error) {
-	s.freshen(&request.Consistency)
-	return ask[api.LookupSubjectsResponse](ctx, s, "/lookup/subjects", request)
+	return ask[api.LookupSubjectsResponse](ctx, s, "/lookup/subjects", &request, &request.Consistency)
 }
 
 // LookupPermissions returns one page of the permissions that the subject has on
 // the object. Permissions yields them all.
 func (s *Store) LookupPermissions(ctx context.Context, request api.LookupPermissionsRequest) (api.LookupPermissionsResponse, error) {
-	s.freshen(&request.Consistency)
-	return ask[api.LookupPermissionsResponse](ctx, s, "/lookup/permissions", request)
+	return ask[api.LookupPermissionsResponse](ctx, s, "/lookup/permissions", &request, &request.Consistency)
 }
 
 // ReadTuples returns one page of the tuples that a filter selects. Tuples yields
 // them all.
 func (s *Store) ReadTuples(ctx context.Context, request api.ReadRequest) (api.ReadResponse, error) {
-	s.freshen(&request.Consistency)
-	return ask[api.ReadResponse](ctx, s, "/tuples/read", request)
+	return ask[api.ReadResponse](ctx, s, "/tuples/read", &request, &request.Consistency)
 }
 
-// ask sends a question, which may be sent again.
-func ask[Out any](ctx context.Context, s *Store, path string, body any) (Out, error) {
+// ask sends a question, which may be sent again. The consistency is the one
+// inside of the body, for freshen; nil where the question has none.
+func ask[Out any](ctx context.Context, s *Store, path string, body any, consistency **api.Consistency) (Out, error) {
+	s.freshen(consistency)
 	var out Out
 	err := s.client.do(ctx, call{method: http.MethodPost, path: s.path(path), body: body, safe: true}, &out)
 	if err != nil {
@@ -96,7 +90,7 @@ func (s *Store) path(below string) string {
 
 // freshen gives a request without a consistency of its own the session's.
 func (s *Store) freshen(consistency **api.Consistency) {
-	if s.session == nil || *consistency != nil {
+	if s.session == nil || consistency == nil || *consistency != nil {
 		return
 	}
 	if token := s.session.get(); token != tuple.Token("") {

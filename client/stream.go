@@ -20,37 +20,34 @@ var ErrStreamCut = errors.New("the stream was cut off: what it yielded is only p
 // Objects yields every object that the subject has the permission on. An error
 // ends the sequence, and only a sequence without one is the whole answer.
 func (s *Store) Objects(ctx context.Context, request api.LookupObjectsRequest) iter.Seq2[api.FoundObject, error] {
-	s.freshen(&request.Consistency)
-	return stream[api.FoundObject](ctx, s, "/lookup/objects", request)
+	return stream[api.FoundObject](ctx, s, "/lookup/objects", &request, &request.Consistency)
 }
 
 // Subjects yields every subject that has the permission; see Objects.
 func (s *Store) Subjects(ctx context.Context, request api.LookupSubjectsRequest) iter.Seq2[api.FoundSubject, error] {
-	s.freshen(&request.Consistency)
-	return stream[api.FoundSubject](ctx, s, "/lookup/subjects", request)
+	return stream[api.FoundSubject](ctx, s, "/lookup/subjects", &request, &request.Consistency)
 }
 
 // Permissions yields every permission that the subject has on the object; see
 // Objects.
 func (s *Store) Permissions(ctx context.Context, request api.LookupPermissionsRequest) iter.Seq2[api.FoundPermission, error] {
-	s.freshen(&request.Consistency)
-	return stream[api.FoundPermission](ctx, s, "/lookup/permissions", request)
+	return stream[api.FoundPermission](ctx, s, "/lookup/permissions", &request, &request.Consistency)
 }
 
 // Tuples yields every tuple that a filter selects, in the order of their keys;
 // see Objects.
 func (s *Store) Tuples(ctx context.Context, request api.ReadRequest) iter.Seq2[api.Tuple, error] {
-	s.freshen(&request.Consistency)
-	return stream[api.Tuple](ctx, s, "/tuples/read", request)
+	return stream[api.Tuple](ctx, s, "/tuples/read", &request, &request.Consistency)
 }
 
 // Quarantined yields every tuple that a later schema did not admit; see Objects.
 func (s *Store) Quarantined(ctx context.Context, request api.QuarantinedRequest) iter.Seq2[api.Tuple, error] {
-	return stream[api.Tuple](ctx, s, "/tuples/quarantined/read", request)
+	return stream[api.Tuple](ctx, s, "/tuples/quarantined/read", request, nil)
 }
 
-// stream asks for NDJSON and yields its lines up to the end that says all is there.
-func stream[T any](ctx context.Context, s *Store, path string, body any) iter.Seq2[T, error] {
+// stream is ask for NDJSON: it yields the lines up to the end that says all is there.
+func stream[T any](ctx context.Context, s *Store, path string, body any, consistency **api.Consistency) iter.Seq2[T, error] {
+	s.freshen(consistency)
 	return func(yield func(T, error) bool) {
 		var zero T
 		ctx, cancel := context.WithCancel(ctx) // whoever stops early frees the connection

@@ -87,12 +87,12 @@ func (r *runner) write(ctx context.Context, op api.Op, list []suiteTuple, atOnce
 }
 
 // extra is what a request brings beside its question.
-func (r *runner) extra(a *assertion) (api.Context, []api.Tuple) {
-	list := append(append([]suiteTuple{}, r.contextual...), a.ContextualTuples...)
-	if len(list) == 0 {
-		return api.Context(a.Context), nil
+func (r *runner) extra(a *assertion) api.Brought {
+	out := api.Brought{Context: api.Context(a.Context)}
+	if list := append(append([]suiteTuple{}, r.contextual...), a.ContextualTuples...); len(list) > 0 {
+		out.ContextualTuples = r.naming.tuples(list)
 	}
-	return api.Context(a.Context), r.naming.tuples(list)
+	return out
 }
 
 func (r *runner) assert(ctx context.Context, a *assertion) error {
@@ -113,13 +113,13 @@ func (r *runner) assert(ctx context.Context, a *assertion) error {
 
 func (r *runner) check(ctx context.Context, a *assertion) error {
 	request := api.CheckRequest{Question: api.Question{Object: r.naming.object(a.Object), Permission: r.naming.relation(a.Relation), Subject: r.naming.subject(a.Subject)}}
-	request.Context, request.ContextualTuples = r.extra(a)
+	request.Brought = r.extra(a)
 	return a.judgeCheck(r.target.check(ctx, request))
 }
 
 func (r *runner) listObjects(ctx context.Context, a *assertion) error {
 	request := api.LookupObjectsRequest{ObjectType: r.naming.typ(a.ObjectType), Permission: r.naming.relation(a.Relation), Subject: r.naming.subject(a.Subject)}
-	request.Context, request.ContextualTuples = r.extra(a)
+	request.Brought = r.extra(a)
 	list, err := r.target.objects(ctx, request)
 	got := found{}
 	for _, o := range list {
@@ -136,7 +136,7 @@ func (r *runner) listSubjects(ctx context.Context, a *assertion) error {
 	if a.SubjectRelation != "" {
 		request.SubjectRelation = r.naming.relation(a.SubjectRelation)
 	}
-	request.Context, request.ContextualTuples = r.extra(a)
+	request.Brought = r.extra(a)
 	list, err := r.target.subjects(ctx, request)
 	got := found{}
 	for _, s := range list {

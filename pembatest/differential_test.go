@@ -230,9 +230,15 @@ func (w *differential) view(a asking, at time.Time) engine.View {
 	return engine.View{Schema: a.module.Schema, Admission: a.module.Admission.Index(), Reader: reader, Now: at, Context: request, Contextual: a.contextual}
 }
 
+func (a asking) wireBrought() api.Brought {
+	return api.Brought{Context: a.context, ContextualTuples: api.FromTuples(a.contextual)}
+}
+
+func (a asking) wireMoment() api.Moment { return api.Moment{Consistency: a.consistency, At: a.at} }
+
 // checks asks a batch in which questions bring different things, and some of them alone.
 func (w *differential) checks(a asking) {
-	request := api.BatchRequest{Consistency: a.consistency, At: a.at}
+	request := api.BatchRequest{Moment: a.wireMoment()}
 	var askings []asking
 	var questions []engine.Question
 	for range 3 {
@@ -241,7 +247,7 @@ func (w *differential) checks(a asking) {
 			q := engine.Question{Object: tuple.Object{Type: choose(w.draw, holders), ID: w.id()}, Permission: choose(w.draw, names), Subject: w.subject()}
 			questions, askings = append(questions, q), append(askings, a)
 			request.Checks = append(request.Checks, api.Question{Object: q.Object.String(), Permission: q.Permission, Subject: q.Subject.String(),
-				Context: a.context, ContextualTuples: api.FromTuples(a.contextual)})
+				Brought: a.wireBrought()})
 		}
 	}
 	response, err := w.store.CheckBatch(w.t.Context(), request)
@@ -259,7 +265,7 @@ func (w *differential) checks(a asking) {
 		got := result(r)
 		w.compare(askings[i], asked, said(got.Answer, got.Err), want)
 		if i%9 == 0 {
-			one, err := w.store.Check(w.t.Context(), api.CheckRequest{Question: request.Checks[i], Consistency: a.consistency, At: a.at})
+			one, err := w.store.Check(w.t.Context(), api.CheckRequest{Question: request.Checks[i], Moment: a.wireMoment()})
 			got := result(api.BatchResult{Answer: &one.Answer, Problem: api.AsProblem(err)})
 			w.compare(askings[i], "alone: "+asked, said(got.Answer, got.Err), want)
 		}
@@ -296,14 +302,14 @@ func said(a engine.Answer, err error) string {
 // lookups asks the three lookups once in one stream and once in small pages.
 func (w *differential) lookups(a asking) {
 	objects := api.LookupObjectsRequest{ObjectType: choose(w.draw, holders), Permission: choose(w.draw, names), Subject: w.subject().String(),
-		Context: a.context, ContextualTuples: api.FromTuples(a.contextual), Consistency: a.consistency, At: a.at}
+		Brought: a.wireBrought(), Moment: a.wireMoment()}
 	subjects := api.LookupSubjectsRequest{Object: choose(w.draw, holders) + ":" + w.id(), Permission: choose(w.draw, names), SubjectType: choose(w.draw, kinds),
-		Context: a.context, ContextualTuples: api.FromTuples(a.contextual), Consistency: a.consistency, At: a.at}
+		Brought: a.wireBrought(), Moment: a.wireMoment()}
 	if subjects.SubjectType != "user" && w.chance(40) {
 		subjects.SubjectRelation = choose(w.draw, names)
 	}
 	permissions := api.LookupPermissionsRequest{Object: subjects.Object, Subject: objects.Subject,
-		Context: a.context, ContextualTuples: api.FromTuples(a.contextual), Consistency: a.consistency, At: a.at}
+		Brought: a.wireBrought(), Moment: a.wireMoment()}
 	limit := 1 + w.IntN(3)
 	ctx := w.t.Context()
 

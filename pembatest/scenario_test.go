@@ -98,14 +98,14 @@ func schemaOf(s *scenario.Scenario) api.PutSchemaRequest {
 }
 
 func (w *remote) Check(ctx context.Context, questions []engine.Question, at time.Time, given tuple.Context) ([]engine.Result, error) {
-	request := api.BatchRequest{At: at}
+	request := api.BatchRequest{Moment: api.Moment{At: at}}
 	var asked api.Context // nil without any
 	if given != "" {
 		asked = api.Context(given)
 	}
 	for _, q := range questions {
 		request.Checks = append(request.Checks, api.Question{Object: q.Object.String(), Permission: q.Permission,
-			Subject: q.Subject.String(), Context: asked})
+			Subject: q.Subject.String(), Brought: api.Brought{Context: asked}})
 	}
 	var results []engine.Result
 	for len(request.Checks) > 0 {

@@ -60,7 +60,7 @@ func TestClock(t *testing.T) {
 	if err != nil || !answer.Allowed || !answer.EvaluatedAt.Equal(now) {
 		t.Errorf("got %+v, %v", answer, err)
 	}
-	later := api.CheckRequest{Question: api.Question{Object: "document:readme", Permission: "view", Subject: "user:ana"}, At: now.Add(time.Hour)}
+	later := api.CheckRequest{Question: api.Question{Object: "document:readme", Permission: "view", Subject: "user:ana"}, Moment: api.Moment{At: now.Add(time.Hour)}}
 	if answer, err := store.Check(t.Context(), later); err != nil || answer.Allowed {
 		t.Errorf("at the instant of expiry: got %+v, %v", answer, err)
 	}

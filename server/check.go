@@ -11,26 +11,14 @@ import (
 )
 
 // check answers POST …/check. In comes a question in text; the store is pinned
-// at one revision and instant (open), the engine walks it (engine.Check), and
+// at one revision and instant (openView), the engine walks it (engine.Check), and
 // out goes its answer. Denied is 200; what is no answer is a problem.
 func (s *Server) check(w http.ResponseWriter, r *http.Request) error {
-	var request api.CheckRequest
-	if _, err := s.decode(w, r, &request); err != nil {
-		return err
-	}
-	asked, faults := s.question(request.Question)
-	if err := faults.Err(); err != nil {
-		return err
-	}
-	snap, err := s.open(r.Context(), r.PathValue("store"), request.Consistency, request.At)
+	asked, snap, view, err := s.asked(w, r)
 	if err != nil {
 		return err
 	}
 	defer snap.Close()
-	view, err := s.engineView(snap, asked.brought)
-	if err != nil {
-		return err
-	}
 	answer, err := engine.Check(r.Context(), view, asked.Question)
 	if err != nil {
 		s.metrics.failed()
@@ -45,6 +33,21 @@ type question struct {
 	brought
 }
 
+// asked reads the one question of a check and opens what the engine walks for
+// it. Without an error, the caller closes the snapshot.
+func (s *Server) asked(w http.ResponseWriter, r *http.Request) (asked question, snap *snapshot, view engine.View, err error) {
+	var request api.CheckRequest
+	if _, err = s.decode(w, r, &request); err != nil {
+		return
+	}
+	asked, faults := s.question(request.Question)
+	if err = faults.Err(); err != nil {
+		return
+	}
+	snap, view, err = s.openView(r, request.Moment, asked.brought)
+	return
+}
+
 // question reads the text of a question; faults have pointers into it.
 func (s *Server) question(wire api.Question) (question, api.Faults) {
 	var (
@@ -54,7 +57,7 @@ func (s *Server) question(wire api.Question) (question, api.Faults) {
 	out.Object, faults = object("/object", wire.Object, faults)
 	out.Permission, faults = name("/permission", wire.Permission, false, faults)
 	out.Subject, faults = subject("/subject", wire.Subject, faults)
-	with, wrong := s.bring(wire.Context, wire.ContextualTuples)
+	with, wrong := s.bring(wire.Brought)
 	out.brought = with
 	return out, append(faults, wrong...)
 }
@@ -110,7 +113,7 @@ func (s *Server) checkBatch(w http.ResponseWriter, r *http.Request) error {
 	if n := len(request.Checks); n > s.limits.BatchChecks {
 		return api.Faults{tooMany("/checks", "questions", n, s.limits.BatchChecks, "batch_checks")}.Problem()
 	}
-	snap, err := s.open(r.Context(), r.PathValue("store"), request.Consistency, request.At)
+	snap, err := s.open(r, request.Moment)
 	if err != nil {
 		return err
 	}
@@ -158,7 +161,7 @@ func broughtKey(wire api.Question) string {
 	if len(wire.Context) == 0 && len(wire.ContextualTuples) == 0 {
 		return ""
 	}
-	digest, err := requestDigest("", api.Question{Context: wire.Context, ContextualTuples: wire.ContextualTuples})
+	digest, err := requestDigest("", api.Question{Brought: wire.Brought})
 	if err != nil {
 		return itoa(len(wire.ContextualTuples)) + string(wire.Context) // cannot happen: it has been decoded from JSON
 	}

@@ -18,7 +18,7 @@ func (s *Server) expand(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.decode(w, r, &request); err != nil {
 		return err
 	}
-	with, faults := s.bring(request.Context, request.ContextualTuples)
+	with, faults := s.bring(request.Brought)
 	o, faults := object("/object", request.Object, faults)
 	permission, faults := name("/permission", request.Permission, false, faults)
 	if request.Depth < 0 {
@@ -27,15 +27,11 @@ func (s *Server) expand(w http.ResponseWriter, r *http.Request) error {
 	if err := faults.Err(); err != nil {
 		return err
 	}
-	snap, err := s.open(r.Context(), r.PathValue("store"), request.Consistency, request.At)
+	snap, view, err := s.openView(r, request.Moment, with)
 	if err != nil {
 		return err
 	}
 	defer snap.Close()
-	view, err := s.engineView(snap, with)
-	if err != nil {
-		return err
-	}
 	tree, err := engine.Expand(r.Context(), view, o, permission, engine.ExpandOptions{Depth: request.Depth, Nodes: s.limits.TreeNodes})
 	if err != nil {
 		return places{objectType: o.Type, object: "/object", permission: permission}.of(err)

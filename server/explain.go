@@ -12,23 +12,11 @@ import (
 
 // explain answers POST …/explain: a check, with what its answer rests on.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
-	var request api.CheckRequest
-	if _, err := s.decode(w, r, &request); err != nil {
-		return err
-	}
-	asked, faults := s.question(request.Question)
-	if err := faults.Err(); err != nil {
-		return err
-	}
-	snap, err := s.open(r.Context(), r.PathValue("store"), request.Consistency, request.At)
+	asked, snap, view, err := s.asked(w, r)
 	if err != nil {
 		return err
 	}
 	defer snap.Close()
-	view, err := s.engineView(snap, asked.brought)
-	if err != nil {
-		return err
-	}
 	view.Context.Trace = true // keep the values that conditions read
 	explanation, err := engine.Explain(r.Context(), view, asked.Question)
 	if err != nil {

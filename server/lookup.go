@@ -2,15 +2,14 @@ package server
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/pemba-authz/pemba/engine"
 	"github.com/pemba-authz/pemba/server/api"
 )
 
 // lookup opens the page of a lookup and what the engine walks for it.
-func (s *Server) lookup(r *http.Request, asked api.Page, wanted *api.Consistency, at time.Time, key any, with brought, faults api.Faults) (*page, engine.View, error) {
-	p, err := s.page(r, asked, wanted, at, key, faults)
+func (s *Server) lookup(r *http.Request, asked api.Page, when api.Moment, key any, with brought, faults api.Faults) (*page, engine.View, error) {
+	p, err := s.page(r, asked, when, key, faults)
 	if err != nil {
 		return nil, engine.View{}, err
 	}
@@ -30,13 +29,13 @@ func (s *Server) lookupObjects(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var q engine.ObjectsQuestion
-	with, faults := s.bring(request.Context, request.ContextualTuples)
+	with, faults := s.bring(request.Brought)
 	q.Type, faults = name("/object_type", request.ObjectType, true, faults)
 	q.Permission, faults = name("/permission", request.Permission, false, faults)
 	q.Subject, faults = subject("/subject", request.Subject, faults)
 	key := request
 	key.Page, key.Consistency = api.Page{}, nil
-	p, view, err := s.lookup(r, request.Page, request.Consistency, request.At, key, with, faults)
+	p, view, err := s.lookup(r, request.Page, request.Moment, key, with, faults)
 	if err != nil {
 		return err
 	}
@@ -63,7 +62,7 @@ func (s *Server) lookupSubjects(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var q engine.SubjectsQuestion
-	with, faults := s.bring(request.Context, request.ContextualTuples)
+	with, faults := s.bring(request.Brought)
 	q.Object, faults = object("/object", request.Object, faults)
 	q.Permission, faults = name("/permission", request.Permission, false, faults)
 	q.Type, faults = name("/subject_type", request.SubjectType, true, faults)
@@ -72,7 +71,7 @@ func (s *Server) lookupSubjects(w http.ResponseWriter, r *http.Request) error {
 	}
 	key := request
 	key.Page, key.Consistency = api.Page{}, nil
-	p, view, err := s.lookup(r, request.Page, request.Consistency, request.At, key, with, faults)
+	p, view, err := s.lookup(r, request.Page, request.Moment, key, with, faults)
 	if err != nil {
 		return err
 	}
@@ -101,12 +100,12 @@ func (s *Server) lookupPermissions(w http.ResponseWriter, r *http.Request) error
 	if _, err := s.decode(w, r, &request); err != nil {
 		return err
 	}
-	with, faults := s.bring(request.Context, request.ContextualTuples)
+	with, faults := s.bring(request.Brought)
 	o, faults := object("/object", request.Object, faults)
 	who, faults := subject("/subject", request.Subject, faults)
 	key := request
 	key.Page, key.Consistency = api.Page{}, nil
-	p, view, err := s.lookup(r, request.Page, request.Consistency, request.At, key, with, faults)
+	p, view, err := s.lookup(r, request.Page, request.Moment, key, with, faults)
 	if err != nil {
 		return err
 	}

@@ -3,13 +3,9 @@ package server
 import (
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/pemba-authz/pemba/server/api"
 )
-
-// noInstant says that a request has no `at`.
-var noInstant time.Time
 
 // page is one page of a list: the snapshot that all of its pages share, where it
 // begins, and how many entries it may have.
@@ -22,7 +18,7 @@ type page struct {
 
 // page opens the snapshot of a page: a new one, or the cursor's. The key is the
 // request without its page and its consistency; faults are those found so far.
-func (s *Server) page(r *http.Request, asked api.Page, wanted *api.Consistency, at time.Time, key any, faults api.Faults) (*page, error) {
+func (s *Server) page(r *http.Request, asked api.Page, when api.Moment, key any, faults api.Faults) (*page, error) {
 	if asked.Limit < 0 || asked.Limit > s.limits.PageEntries {
 		faults = append(faults, api.Fault{Code: api.InvalidValue, Pointer: "/limit",
 			Message:  "a page cannot have " + itoa(asked.Limit) + " entries",
@@ -35,24 +31,23 @@ func (s *Server) page(r *http.Request, asked api.Page, wanted *api.Consistency, 
 	if p.limit == 0 {
 		p.limit = s.limits.DefaultPageEntries
 	}
-	name := r.PathValue("store")
 	var err error
 	if p.digest, err = requestDigest(r.Pattern, key); err != nil {
 		return nil, err
 	}
 	if asked.Cursor == "" {
-		p.snapshot, err = s.open(r.Context(), name, wanted, at)
+		p.snapshot, err = s.open(r, when)
 		return p, err
 	}
 	c, err := s.openCursor(asked.Cursor, p.digest)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.agrees(c, wanted); err != nil {
+	if err := s.agrees(c, when.Consistency); err != nil {
 		return nil, err
 	}
 	p.after = c.After
-	p.snapshot, err = s.reopen(r.Context(), name, c)
+	p.snapshot, err = s.reopen(r.Context(), r.PathValue("store"), c)
 	return p, err
 }
 

@@ -225,7 +225,7 @@ func TestStreamEndsInProblem(t *testing.T) {
 	w := start(t, server.Config{})
 	var got []string
 	var failed error
-	for found, err := range w.Objects(t.Context(), api.LookupObjectsRequest{ObjectType: "document", Permission: "view", Subject: "user:ana", Context: api.Context(`{"ip":5}`)}) {
+	for found, err := range w.Objects(t.Context(), api.LookupObjectsRequest{ObjectType: "document", Permission: "view", Subject: "user:ana", Brought: api.Brought{Context: api.Context(`{"ip":5}`)}}) {
 		if failed = err; err != nil {
 			break
 		}

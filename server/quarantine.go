@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
-	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 )
 
@@ -18,7 +17,7 @@ func (s *Server) readQuarantined(w http.ResponseWriter, r *http.Request) error {
 	filter, faults := request.Filter.Filter()
 	key := request
 	key.Page = api.Page{}
-	p, err := s.page(r, request.Page, nil, noInstant, key, faults.Under("/filter"))
+	p, err := s.page(r, request.Page, api.Moment{}, key, faults.Under("/filter"))
 	if err != nil {
 		return err
 	}
@@ -27,14 +26,7 @@ func (s *Server) readQuarantined(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	next := func(yield func(api.Tuple, string, error) bool) {
-		for t, err := range p.Quarantined(filter, after) {
-			if !yield(api.FromTuple(t), t.Key.String(), err) {
-				return
-			}
-		}
-	}
-	return answerPage(s, w, r, p, next, func(tuples []api.Tuple, cursor string) any {
+	return answerPage(s, w, r, p, tupleEntries(p.Quarantined(filter, after)), func(tuples []api.Tuple, cursor string) any {
 		return api.QuarantinedResponse{Tuples: tuples, Cursor: cursor, Evaluated: p.evaluated}
 	})
 }
@@ -55,13 +47,4 @@ func (s *Server) deleteQuarantined(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	return respond(w, http.StatusOK, written(result))
-}
-
-// afterTuple is the last tuple of the page before; nil for the first page.
-func (p *page) afterTuple() (*tuple.Key, error) {
-	if p.after == "" {
-		return nil, nil
-	}
-	last, err := tuple.ParseKey(p.after)
-	return &last, err
 }

@@ -1,8 +1,11 @@
 package server
 
 import (
+	"iter"
 	"net/http"
+	"time"
 
+	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 )
 
@@ -14,10 +17,9 @@ func (s *Server) readTuples(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	filter, faults := request.Filter.Filter()
-	faults = faults.Under("/filter")
 	key := request
 	key.Page, key.Consistency = api.Page{}, nil
-	p, err := s.page(r, request.Page, request.Consistency, noInstant, key, faults)
+	p, err := s.page(r, request.Page, api.Moment{Consistency: request.Consistency}, key, faults.Under("/filter"))
 	if err != nil {
 		return err
 	}
@@ -26,17 +28,42 @@ func (s *Server) readTuples(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	next := func(yield func(api.Tuple, string, error) bool) {
-		for t, err := range p.Tuples(filter, after) {
-			if err == nil && !t.Expires.IsZero() && !t.Expires.After(p.now) {
+	return answerPage(s, w, r, p, tupleEntries(unexpired(p.Tuples(filter, after), p.now)), func(tuples []api.Tuple, cursor string) any {
+		return api.ReadResponse{Tuples: tuples, Cursor: cursor, Evaluated: p.evaluated}
+	})
+}
+
+// unexpired leaves out the tuples that have expired at the instant.
+func unexpired(tuples iter.Seq2[tuple.Tuple, error], now time.Time) iter.Seq2[tuple.Tuple, error] {
+	return func(yield func(tuple.Tuple, error) bool) {
+		for t, err := range tuples {
+			if err == nil && !t.Expires.IsZero() && !t.Expires.After(now) {
 				continue
 			}
+			if !yield(t, err) {
+				return
+			}
+		}
+	}
+}
+
+// tupleEntries gives the tuples of a page their wire form, and each its key for
+// the cursor.
+func tupleEntries(tuples iter.Seq2[tuple.Tuple, error]) func(yield func(api.Tuple, string, error) bool) {
+	return func(yield func(api.Tuple, string, error) bool) {
+		for t, err := range tuples {
 			if !yield(api.FromTuple(t), t.Key.String(), err) {
 				return
 			}
 		}
 	}
-	return answerPage(s, w, r, p, next, func(tuples []api.Tuple, cursor string) any {
-		return api.ReadResponse{Tuples: tuples, Cursor: cursor, Evaluated: p.evaluated}
-	})
+}
+
+// afterTuple is the last tuple of the page before; nil for the first page.
+func (p *page) afterTuple() (*tuple.Key, error) {
+	if p.after == "" {
+		return nil, nil
+	}
+	last, err := tuple.ParseKey(p.after)
+	return &last, err
 }

@@ -121,7 +121,7 @@ func (s *Server) schemaMatch(r *http.Request) (command.SchemaMatch, error) {
 	case "":
 		return match, nil
 	case "*":
-		snap, err := s.open(r.Context(), r.PathValue("store"), api.FullyConsistent(), noInstant)
+		snap, err := s.open(r, api.Moment{Consistency: api.FullyConsistent()})
 		if err != nil {
 			return match, err
 		}
@@ -143,12 +143,12 @@ func (s *Server) schemaMatch(r *http.Request) (command.SchemaMatch, error) {
 
 // getSchema answers GET …/schema, with ?revision= of the past.
 func (s *Server) getSchema(w http.ResponseWriter, r *http.Request) error {
-	var wanted *api.Consistency
+	var when api.Moment
 	token := r.URL.Query().Get("revision")
 	if token != "" {
-		wanted = api.AtExactSnapshot(tuple.Token(token))
+		when.Consistency = api.AtExactSnapshot(tuple.Token(token))
 	}
-	snap, err := s.open(r.Context(), r.PathValue("store"), wanted, noInstant)
+	snap, err := s.open(r, when)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/pemba-authz/pemba/engine"
@@ -21,27 +22,42 @@ type snapshot struct {
 	evaluated api.Evaluated
 }
 
-// open pins the store as the consistency asks. The instant is `at` where the
+// open pins the store of a route as the consistency asks. The instant is `at` where the
 // request gives one; an exact snapshot's is the log time of its revision, since
 // that is when it was true; else it is now, but never before the log's time: a
 // tuple that the log saw expire stays expired, whatever this node's clock says.
-func (s *Server) open(ctx context.Context, store string, wanted *api.Consistency, at time.Time) (*snapshot, error) {
-	consistency, err := s.consistency(wanted)
+func (s *Server) open(r *http.Request, when api.Moment) (*snapshot, error) {
+	consistency, err := s.consistency(when.Consistency)
 	if err != nil {
 		return nil, err
 	}
-	view, err := s.view(ctx, store, consistency, wanted != nil && wanted.AtExactSnapshot != nil)
+	past := when.Consistency != nil && when.Consistency.AtExactSnapshot != nil
+	view, err := s.view(r.Context(), r.PathValue("store"), consistency, past)
 	if err != nil {
 		return nil, err
 	}
-	now := at
+	now := when.At
 	if now.IsZero() {
 		now = view.LogTime()
-		if clock := s.config.Clock(); (wanted == nil || wanted.AtExactSnapshot == nil) && clock.After(now) {
+		if clock := s.config.Clock(); !past && clock.After(now) {
 			now = clock
 		}
 	}
 	return s.snapshot(view, now)
+}
+
+// openView is open, with what the engine walks there.
+func (s *Server) openView(r *http.Request, when api.Moment, with brought) (*snapshot, engine.View, error) {
+	snap, err := s.open(r, when)
+	if err != nil {
+		return nil, engine.View{}, err
+	}
+	view, err := s.engineView(snap, with)
+	if err != nil {
+		snap.Close()
+		return nil, engine.View{}, err
+	}
+	return snap, view, nil
 }
 
 // view opens a view. One of the past must be of the store that has the name now:
@@ -148,21 +164,21 @@ type brought struct {
 }
 
 // bring checks the form of what a request brings; faults lie under pointer.
-func (s *Server) bring(text api.Context, tuples []api.Tuple) (brought, api.Faults) {
+func (s *Server) bring(wire api.Brought) (brought, api.Faults) {
 	var (
 		out    brought
 		faults api.Faults
 	)
 	var err error
-	if out.context, err = condition.NewRequest(text, time.Time{}); err != nil {
+	if out.context, err = condition.NewRequest(wire.Context, time.Time{}); err != nil {
 		faults = append(faults, api.Fault{Code: api.InvalidValue, Pointer: "/context", Message: err.Error()})
 	}
-	if len(tuples) > s.limits.ContextualTuples {
-		faults = append(faults, tooMany("/contextual_tuples", "contextual tuples", len(tuples), s.limits.ContextualTuples, "contextual_tuples"))
+	if len(wire.ContextualTuples) > s.limits.ContextualTuples {
+		faults = append(faults, tooMany("/contextual_tuples", "contextual tuples", len(wire.ContextualTuples), s.limits.ContextualTuples, "contextual_tuples"))
 		return out, faults
 	}
-	for i, wire := range tuples {
-		t, wrong := wire.Tuple()
+	for i, text := range wire.ContextualTuples {
+		t, wrong := text.Tuple()
 		faults = append(faults, wrong.Under("/contextual_tuples/"+itoa(i))...)
 		out.contextual = append(out.contextual, t)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pemba-authz/pemba/client"
 	"github.com/pemba-authz/pemba/server/api"
 	"github.com/urfave/cli/v2"
 )
@@ -16,13 +17,13 @@ func checkCommand() *cli.Command {
 		Flags: asking(&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "answer the questions in `FILE`, or - for standard input"}),
 		Action: func(c *cli.Context) error {
 			if name := c.String("file"); name != "" {
-				return checkMany(c, name)
+				q, store, err := ask(c)
+				if err != nil {
+					return err
+				}
+				return checkFile(c, store, name, q)
 			}
-			request, err := checkRequest(c)
-			if err != nil {
-				return err
-			}
-			store, err := connectStore(c)
+			request, store, err := askCheck(c)
 			if err != nil {
 				return err
 			}
@@ -40,34 +41,17 @@ func checkCommand() *cli.Command {
 	}
 }
 
-func checkMany(c *cli.Context, name string) error {
-	if _, err := arguments(c); err != nil {
-		return err
-	}
-	q, err := readAsked(c)
-	if err != nil {
-		return err
-	}
-	store, err := connectStore(c)
-	if err != nil {
-		return err
-	}
-	return checkFile(c, store, name, q)
-}
+// checkWords are the words of a check.
+var checkWords = []string{"OBJECT", "PERMISSION", "SUBJECT"}
 
-func checkRequest(c *cli.Context) (api.CheckRequest, error) {
-	args, err := arguments(c, "OBJECT", "PERMISSION", "SUBJECT")
+// askCheck reads the question of check and explain.
+func askCheck(c *cli.Context) (api.CheckRequest, *client.Store, error) {
+	q, store, err := ask(c, checkWords...)
 	if err != nil {
-		return api.CheckRequest{}, err
+		return api.CheckRequest{}, nil, err
 	}
-	if err := question(args[0], args[1], args[2]); err != nil {
-		return api.CheckRequest{}, err
-	}
-	q, err := readAsked(c)
-	return api.CheckRequest{
-		Question:    api.Question{Object: args[0], Permission: args[1], Subject: args[2], Context: q.context, ContextualTuples: q.contextual},
-		Consistency: q.consistency, At: q.at,
-	}, err
+	return api.CheckRequest{Question: api.Question{Object: q.words[0], Permission: q.words[1], Subject: q.words[2], Brought: q.Brought},
+		Moment: q.Moment}, store, nil
 }
 
 // verdict is an answer in a line.

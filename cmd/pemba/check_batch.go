@@ -33,10 +33,10 @@ func readQuestions(c *cli.Context, name string) ([]api.Question, error) {
 		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
 			continue
 		}
-		if len(fields) != 3 {
+		if len(fields) != len(checkWords) {
 			return nil, fmt.Errorf("%s:%d: expected OBJECT PERMISSION SUBJECT, found %q", name, n, lines.Text())
 		}
-		if err := question(fields[0], fields[1], fields[2]); err != nil {
+		if err := wellFormed(checkWords, fields); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
 		}
 		questions = append(questions, api.Question{Object: fields[0], Permission: fields[1], Subject: fields[2]})
@@ -60,13 +60,13 @@ func checkFile(c *cli.Context, store *client.Store, name string, q asked) error 
 		part := questions[:min(batchChecks, len(questions))]
 		questions = questions[len(part):]
 		for i := range part {
-			part[i].Context, part[i].ContextualTuples = q.context, q.contextual
+			part[i].Brought = q.Brought
 		}
-		answer, err := store.CheckBatch(c.Context, api.BatchRequest{Checks: part, Consistency: q.consistency, At: q.at})
+		answer, err := store.CheckBatch(c.Context, api.BatchRequest{Checks: part, Moment: q.Moment})
 		if err != nil {
 			return err
 		}
-		q.consistency, q.at = api.AtExactSnapshot(answer.Token), answer.EvaluatedAt
+		q.Consistency, q.At = api.AtExactSnapshot(answer.Token), answer.EvaluatedAt
 		for i, result := range answer.Results {
 			failed = failed || result.Answer == nil
 			if c.Bool("json") {

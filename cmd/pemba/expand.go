@@ -14,23 +14,12 @@ func expandCommand() *cli.Command {
 		Name: "expand", Usage: "the tree of usersets that makes up a permission", ArgsUsage: "OBJECT PERMISSION",
 		Flags: asking(&cli.IntFlag{Name: "depth", Usage: "open at most `N` levels of usersets; 0 is all"}),
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "OBJECT", "PERMISSION")
+			q, store, err := ask(c, "OBJECT", "PERMISSION")
 			if err != nil {
 				return err
 			}
-			if err := question(args[0], args[1], ""); err != nil {
-				return err
-			}
-			q, err := readAsked(c)
-			if err != nil {
-				return err
-			}
-			store, err := connectStore(c)
-			if err != nil {
-				return err
-			}
-			answer, err := store.Expand(c.Context, api.ExpandRequest{Object: args[0], Permission: args[1], Depth: c.Int("depth"),
-				Context: q.context, ContextualTuples: q.contextual, Consistency: q.consistency, At: q.at})
+			answer, err := store.Expand(c.Context, api.ExpandRequest{Object: q.words[0], Permission: q.words[1], Depth: c.Int("depth"),
+				Brought: q.Brought, Moment: q.Moment})
 			if err != nil {
 				return err
 			}

@@ -17,11 +17,7 @@ func explainCommand() *cli.Command {
 		Description: "For an allowed one: the tuples and rules that allow. For a denied one: what was tried and is missing.\n\n" + exitCodes,
 		Flags:       asking(),
 		Action: func(c *cli.Context) error {
-			request, err := checkRequest(c)
-			if err != nil {
-				return err
-			}
-			store, err := connectStore(c)
+			request, store, err := askCheck(c)
 			if err != nil {
 				return err
 			}

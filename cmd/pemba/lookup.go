@@ -4,7 +4,6 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 	"github.com/urfave/cli/v2"
 )
@@ -31,70 +30,37 @@ func lookupCommand() *cli.Command {
 }
 
 func lookupObjects(c *cli.Context) error {
-	args, err := arguments(c, "TYPE", "PERMISSION", "SUBJECT")
+	q, store, err := ask(c, "TYPE", "PERMISSION", "SUBJECT")
 	if err != nil {
 		return err
 	}
-	if err := or(tuple.ValidName(args[0], true), question("", args[1], args[2])); err != nil {
-		return err
-	}
-	q, err := readAsked(c)
-	if err != nil {
-		return err
-	}
-	store, err := connectStore(c)
-	if err != nil {
-		return err
-	}
-	found := store.Objects(c.Context, api.LookupObjectsRequest{ObjectType: args[0], Permission: args[1], Subject: args[2],
-		Context: q.context, ContextualTuples: q.contextual, Consistency: q.consistency, At: q.at})
+	found := store.Objects(c.Context, api.LookupObjectsRequest{ObjectType: q.words[0], Permission: q.words[1], Subject: q.words[2],
+		Brought: q.Brought, Moment: q.Moment})
 	return list(c, found, []string{"object", "result"}, func(f api.FoundObject) []string {
 		return []string{f.Object, verdict(api.Answer{Result: f.Result, Missing: f.Missing})}
 	})
 }
 
 func lookupSubjects(c *cli.Context) error {
-	args, err := arguments(c, "OBJECT", "PERMISSION", "TYPE[#RELATION]")
+	q, store, err := ask(c, "OBJECT", "PERMISSION", "TYPE[#RELATION]")
 	if err != nil {
 		return err
 	}
-	kind, relation, _ := strings.Cut(args[2], "#")
-	if err := or(question(args[0], args[1], ""), tuple.ValidName(kind, true)); err != nil {
-		return err
-	}
-	q, err := readAsked(c)
-	if err != nil {
-		return err
-	}
-	store, err := connectStore(c)
-	if err != nil {
-		return err
-	}
-	found := store.Subjects(c.Context, api.LookupSubjectsRequest{Object: args[0], Permission: args[1], SubjectType: kind, SubjectRelation: relation,
-		Context: q.context, ContextualTuples: q.contextual, Consistency: q.consistency, At: q.at})
+	kind, relation, _ := strings.Cut(q.words[2], "#")
+	found := store.Subjects(c.Context, api.LookupSubjectsRequest{Object: q.words[0], Permission: q.words[1], SubjectType: kind, SubjectRelation: relation,
+		Brought: q.Brought, Moment: q.Moment})
 	return list(c, found, []string{"subject", "result"}, func(f api.FoundSubject) []string {
 		return []string{f.Subject, verdict(api.Answer{Result: f.Result, Missing: f.Missing})}
 	})
 }
 
 func lookupPermissions(c *cli.Context) error {
-	args, err := arguments(c, "OBJECT", "SUBJECT")
+	q, store, err := ask(c, "OBJECT", "SUBJECT")
 	if err != nil {
 		return err
 	}
-	if err := question(args[0], "", args[1]); err != nil {
-		return err
-	}
-	q, err := readAsked(c)
-	if err != nil {
-		return err
-	}
-	store, err := connectStore(c)
-	if err != nil {
-		return err
-	}
-	found := store.Permissions(c.Context, api.LookupPermissionsRequest{Object: args[0], Subject: args[1],
-		Context: q.context, ContextualTuples: q.contextual, Consistency: q.consistency, At: q.at})
+	found := store.Permissions(c.Context, api.LookupPermissionsRequest{Object: q.words[0], Subject: q.words[1],
+		Brought: q.Brought, Moment: q.Moment})
 	return list(c, found, []string{"permission", "kind", "result"}, func(f api.FoundPermission) []string {
 		kind := "permission"
 		if f.Relation {

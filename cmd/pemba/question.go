@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
+	"github.com/pemba-authz/pemba/client"
 	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 	"github.com/urfave/cli/v2"
@@ -28,34 +28,68 @@ func freshness() []cli.Flag {
 	}
 }
 
-// asked is what the flags of asking say.
+// asked is a question of the command line: its words, and what the flags of
+// asking say.
 type asked struct {
-	context     api.Context
-	contextual  []api.Tuple
-	at          time.Time
-	consistency *api.Consistency
+	words []string
+	api.Brought
+	api.Moment
 }
 
-func readAsked(c *cli.Context) (asked, error) {
-	var q asked
-	var err error
-	if q.context, err = readContext(c.String("context")); err != nil {
-		return asked{}, err
+// ask reads a question whose words have these names, holds them to their form,
+// and connects to the store that is asked.
+func ask(c *cli.Context, names ...string) (asked, *client.Store, error) {
+	words, err := arguments(c, names...)
+	if err != nil {
+		return asked{}, nil, err
+	}
+	if err := wellFormed(names, words); err != nil {
+		return asked{}, nil, err
+	}
+	q := asked{words: words}
+	if q.Context, err = readContext(c.String("context")); err != nil {
+		return asked{}, nil, err
 	}
 	for _, text := range c.StringSlice("contextual") {
 		t, err := api.ParseTuple(text)
 		if err != nil {
-			return asked{}, fmt.Errorf("--contextual: %w", err)
+			return asked{}, nil, fmt.Errorf("--contextual: %w", err)
 		}
-		q.contextual = append(q.contextual, t)
+		q.ContextualTuples = append(q.ContextualTuples, t)
 	}
 	if text := c.String("at"); text != "" {
-		if q.at, err = tuple.ParseTime(text); err != nil {
-			return asked{}, fmt.Errorf("--at: %w", err)
+		if q.At, err = tuple.ParseTime(text); err != nil {
+			return asked{}, nil, fmt.Errorf("--at: %w", err)
 		}
 	}
-	q.consistency, err = readConsistency(c)
-	return q, err
+	if q.Consistency, err = readConsistency(c); err != nil {
+		return asked{}, nil, err
+	}
+	store, err := connectStore(c)
+	return q, store, err
+}
+
+// wellFormed checks the form of a question's words before a server is asked.
+func wellFormed(names, words []string) error {
+	for i, name := range names {
+		var err error
+		switch word := words[i]; name {
+		case "OBJECT":
+			_, err = tuple.ParseObject(word)
+		case "PERMISSION":
+			err = tuple.ValidName(word, false)
+		case "SUBJECT":
+			_, err = tuple.ParseSubject(word)
+		case "TYPE", "TYPE[#RELATION]":
+			kind, _, _ := strings.Cut(word, "#")
+			err = tuple.ValidName(kind, true)
+		}
+		if err != nil {
+			what, _, _ := strings.Cut(strings.ToLower(name), "[")
+			return fmt.Errorf("the %s: %w", what, err)
+		}
+	}
+	return nil
 }
 
 // readContext reads a JSON object, or the file that @ names.
@@ -94,24 +128,4 @@ func readConsistency(c *cli.Context) (*api.Consistency, error) {
 		return chosen[0], nil
 	}
 	return nil, &usageError{command: commandPath(c), message: "--fully-consistent, --at-least-as-fresh and --at-exact-snapshot exclude each other"}
-}
-
-// question checks the form of OBJECT PERMISSION SUBJECT before a server is asked.
-func question(object, permission, subject string) error {
-	if object != "" {
-		if _, err := tuple.ParseObject(object); err != nil {
-			return fmt.Errorf("the object: %w", err)
-		}
-	}
-	if permission != "" {
-		if err := tuple.ValidName(permission, false); err != nil {
-			return fmt.Errorf("the permission: %w", err)
-		}
-	}
-	if subject != "" {
-		if _, err := tuple.ParseSubject(subject); err != nil {
-			return fmt.Errorf("the subject: %w", err)
-		}
-	}
-	return nil
 }

@@ -73,7 +73,7 @@ func diffStore(c *cli.Context, name string) (api.DiffSchemaResponse, error) {
 		return api.DiffSchemaResponse{}, err
 	}
 	d, err := store.DiffSchema(c.Context, api.DiffSchemaRequest{SchemaSource: api.SchemaSource{Files: apiFiles(files)},
-		Impact: c.Bool("impact"), Consistency: api.FullyConsistent()})
+		Impact: c.Bool("impact"), Moment: api.Moment{Consistency: api.FullyConsistent()}})
 	return d, placed(name, err)
 }
 

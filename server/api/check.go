@@ -9,18 +9,28 @@ import (
 // Question asks whether a subject has a permission on an object. Permission may
 // be the name of a relation too.
 type Question struct {
-	Object           string  `json:"object"`     // document:readme
-	Permission       string  `json:"permission"` // view
-	Subject          string  `json:"subject"`    // user:ana, group:eng#member or user:*
-	Context          Context `json:"context,omitzero"`
-	ContextualTuples []Tuple `json:"contextual_tuples,omitzero"`
+	Object     string `json:"object"`     // document:readme
+	Permission string `json:"permission"` // view
+	Subject    string `json:"subject"`    // user:ana, group:eng#member or user:*
+	Brought
+}
+
+// Brought is what a question brings along.
+type Brought struct {
+	Context          Context `json:"context,omitzero"`           // what conditions read beside their tuples' context
+	ContextualTuples []Tuple `json:"contextual_tuples,omitzero"` // judged and walked as if written, seen by this question alone
+}
+
+// Moment is what a request sees: one revision and one instant, from start to end.
+type Moment struct {
+	Consistency *Consistency `json:"consistency,omitzero"`
+	At          time.Time    `json:"at,omitzero"` // the instant asked about; zero: now, or of an exact snapshot its own
 }
 
 // CheckRequest is the body of POST …/check and …/explain.
 type CheckRequest struct {
 	Question
-	Consistency *Consistency `json:"consistency,omitzero"`
-	At          time.Time    `json:"at,omitzero"` // the instant asked about; zero: now
+	Moment
 }
 
 // Result is what an answer says, in a word.
@@ -59,9 +69,8 @@ type CheckResponse struct {
 // BatchRequest is the body of POST …/check/batch: many questions at one revision
 // and one instant.
 type BatchRequest struct {
-	Checks      []Question   `json:"checks"`
-	Consistency *Consistency `json:"consistency,omitzero"`
-	At          time.Time    `json:"at,omitzero"`
+	Checks []Question `json:"checks"`
+	Moment
 }
 
 // BatchResponse holds one result per question, in their order.

@@ -1,16 +1,13 @@
 package api
 
-import "time"
-
 // DiffSchemaRequest is the body of POST …/schema/diff: what writing this schema
 // would change, for the meaning, the live tuples, the saved tests and decisions.
 // Nothing is written.
 type DiffSchemaRequest struct {
 	SchemaSource
-	ChangesOnly bool         `json:"changes_only,omitzero"` // look at no tuples and run no tests
-	Impact      bool         `json:"impact,omitzero"`       // find the decisions that would flip as well
-	Consistency *Consistency `json:"consistency,omitzero"`
-	At          time.Time    `json:"at,omitzero"`
+	ChangesOnly bool `json:"changes_only,omitzero"` // look at no tuples and run no tests
+	Impact      bool `json:"impact,omitzero"`       // find the decisions that would flip as well
+	Moment
 }
 
 // DiffSchemaResponse answers a DiffSchemaRequest.

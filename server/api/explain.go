@@ -1,7 +1,5 @@
 package api
 
-import "time"
-
 // ExplainResponse answers a CheckRequest with the way to the answer.
 type ExplainResponse struct {
 	Answer
@@ -39,13 +37,11 @@ type ConditionStep struct {
 // ExpandRequest is the body of POST …/expand: the tree of usersets that makes up
 // object#permission, without a subject (the Zanzibar paper, section 2.4.5).
 type ExpandRequest struct {
-	Object           string       `json:"object"`
-	Permission       string       `json:"permission"`
-	Depth            int          `json:"depth,omitzero"` // levels of usersets to open; 0: all
-	Context          Context      `json:"context,omitzero"`
-	ContextualTuples []Tuple      `json:"contextual_tuples,omitzero"`
-	Consistency      *Consistency `json:"consistency,omitzero"`
-	At               time.Time    `json:"at,omitzero"`
+	Object     string `json:"object"`
+	Permission string `json:"permission"`
+	Depth      int    `json:"depth,omitzero"` // levels of usersets to open; 0: all
+	Brought
+	Moment
 }
 
 // ExpandResponse answers an ExpandRequest.

@@ -1,7 +1,5 @@
 package api
 
-import "time"
-
 // Page asks for part of a list. A Cursor continues the request it came from, at
 // the same revision and instant; everything else of that request is repeated.
 type Page struct {
@@ -12,39 +10,33 @@ type Page struct {
 // LookupObjectsRequest is the body of POST …/lookup/objects: on which objects of
 // a type the subject has the permission.
 type LookupObjectsRequest struct {
-	ObjectType       string       `json:"object_type"`
-	Permission       string       `json:"permission"`
-	Subject          string       `json:"subject"`
-	Context          Context      `json:"context,omitzero"`
-	ContextualTuples []Tuple      `json:"contextual_tuples,omitzero"`
-	Consistency      *Consistency `json:"consistency,omitzero"`
-	At               time.Time    `json:"at,omitzero"`
+	ObjectType string `json:"object_type"`
+	Permission string `json:"permission"`
+	Subject    string `json:"subject"`
+	Brought
+	Moment
 	Page
 }
 
 // LookupSubjectsRequest is the body of POST …/lookup/subjects: which subjects of
 // a type (with SubjectRelation, which of its usersets) have the permission.
 type LookupSubjectsRequest struct {
-	Object           string       `json:"object"`
-	Permission       string       `json:"permission"`
-	SubjectType      string       `json:"subject_type"`
-	SubjectRelation  string       `json:"subject_relation,omitzero"`
-	Context          Context      `json:"context,omitzero"`
-	ContextualTuples []Tuple      `json:"contextual_tuples,omitzero"`
-	Consistency      *Consistency `json:"consistency,omitzero"`
-	At               time.Time    `json:"at,omitzero"`
+	Object          string `json:"object"`
+	Permission      string `json:"permission"`
+	SubjectType     string `json:"subject_type"`
+	SubjectRelation string `json:"subject_relation,omitzero"`
+	Brought
+	Moment
 	Page
 }
 
 // LookupPermissionsRequest is the body of POST …/lookup/permissions: which
 // permissions the subject has on the object.
 type LookupPermissionsRequest struct {
-	Object           string       `json:"object"`
-	Subject          string       `json:"subject"`
-	Context          Context      `json:"context,omitzero"`
-	ContextualTuples []Tuple      `json:"contextual_tuples,omitzero"`
-	Consistency      *Consistency `json:"consistency,omitzero"`
-	At               time.Time    `json:"at,omitzero"`
+	Object  string `json:"object"`
+	Subject string `json:"subject"`
+	Brought
+	Moment
 	Page
 }
 
