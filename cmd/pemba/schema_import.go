@@ -43,24 +43,11 @@ func importSchema(c *cli.Context) error {
 	if importer == nil {
 		return dialectError(c, c.String("from"))
 	}
-	if !c.Args().Present() {
-		return &usageError{command: commandPath(c), message: "no file is named"}
+	files, err := foreignFiles(c)
+	if err != nil {
+		return err
 	}
 	root := c.Args().First()
-	var files []source.File
-	for _, name := range c.Args().Slice() {
-		text, err := readText(c, name)
-		if err != nil {
-			return err
-		}
-		below := "stdin"
-		if name != "-" {
-			if below, err = filepath.Rel(filepath.Dir(root), name); err != nil {
-				return err
-			}
-		}
-		files = append(files, source.File{Name: filepath.ToSlash(below), Text: text})
-	}
 	result := importer(files)
 	placed(root, result.Report)
 	if c.Bool("json") {
@@ -75,6 +62,30 @@ func importSchema(c *cli.Context) error {
 		return writeFiles(c, folder, result.Files)
 	}
 	return printFiles(c, result.Files)
+}
+
+// foreignFiles reads the files of another engine's schema that the arguments
+// name, the root first.
+func foreignFiles(c *cli.Context) ([]source.File, error) {
+	if !c.Args().Present() {
+		return nil, &usageError{command: commandPath(c), message: "no file is named"}
+	}
+	root := c.Args().First()
+	var files []source.File
+	for _, name := range c.Args().Slice() {
+		text, err := readText(c, name)
+		if err != nil {
+			return nil, err
+		}
+		below := "stdin"
+		if name != "-" {
+			if below, err = filepath.Rel(filepath.Dir(root), name); err != nil {
+				return nil, err
+			}
+		}
+		files = append(files, source.File{Name: filepath.ToSlash(below), Text: text})
+	}
+	return files, nil
 }
 
 func countErrors(ds source.Diagnostics) int {

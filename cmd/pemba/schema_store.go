@@ -15,7 +15,8 @@ import (
 func schemaPutCommand() *cli.Command {
 	return &cli.Command{
 		Name: "put", Usage: "make a schema, with what it imports, the schema of the store", ArgsUsage: "FILE",
-		Flags: remote(
+		Description: "With --from the files are another engine's, as for schema import: the store keeps them and what they became.",
+		Flags: remote(fromFlag(),
 			&cli.StringFlag{Name: "orphans", Value: string(api.RefuseOrphans), Usage: "what happens to tuples that it does not admit: `refuse`, delete or ignore"},
 			&cli.StringFlag{Name: "if-match", Usage: "replace only the schema with this `ETAG`"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "let the server compile it, and write nothing"},
@@ -25,40 +26,36 @@ func schemaPutCommand() *cli.Command {
 }
 
 func putSchema(c *cli.Context) error {
-	args, err := arguments(c, "FILE")
+	schemaSource, err := schemaArgument(c)
 	if err != nil {
 		return err
 	}
-	files, err := loadFile(c, args[0])
-	if err != nil {
-		return err
-	}
+	root := c.Args().First()
 	store, err := connectStore(c)
 	if err != nil {
 		return err
 	}
-	schemaSource := api.SchemaSource{Files: apiFiles(files)}
 	if c.Bool("dry-run") {
 		answer, err := store.ValidateSchema(c.Context, schemaSource)
 		if err != nil {
-			return placed(args[0], err)
+			return placed(root, err)
 		}
 		if c.Bool("json") {
 			return printJSON(c.App.Writer, answer)
 		}
-		printWarnings(c, args[0], answer.Warnings)
-		_, err = fmt.Fprintf(c.App.Writer, "%s is good; nothing was written\n", args[0])
+		printWarnings(c, root, answer.Warnings)
+		_, err = fmt.Fprintf(c.App.Writer, "%s is good; nothing was written\n", root)
 		return err
 	}
 	answer, err := store.PutSchema(c.Context, api.PutSchemaRequest{SchemaSource: schemaSource,
 		Orphans: api.Orphans(c.String("orphans")), IfMatch: c.String("if-match")})
 	if err != nil {
-		return placed(args[0], err)
+		return placed(root, err)
 	}
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, answer)
 	}
-	printWarnings(c, args[0], answer.Warnings)
+	printWarnings(c, root, answer.Warnings)
 	what := "schema written"
 	if !answer.Changed {
 		what = "the store has this schema already"
@@ -71,6 +68,24 @@ func putSchema(c *cli.Context) error {
 	}
 	_, err = fmt.Fprintf(c.App.Writer, "%s\netag %s\n", what, answer.ETag)
 	return err
+}
+
+// schemaArgument reads the schema that the arguments name, in any dialect.
+func schemaArgument(c *cli.Context) (api.SchemaSource, error) {
+	from := c.String("from")
+	if from == "" {
+		args, err := arguments(c, "FILE")
+		if err != nil {
+			return api.SchemaSource{}, err
+		}
+		files, err := loadFile(c, args[0])
+		return api.SchemaSource{Files: apiFiles(files)}, err
+	}
+	if importers[from] == nil {
+		return api.SchemaSource{}, dialectError(c, from)
+	}
+	files, err := foreignFiles(c)
+	return api.SchemaSource{Files: apiFiles(files), Dialect: api.Dialect(from)}, err
 }
 
 func printWarnings(c *cli.Context, root string, warnings api.Faults) {
