@@ -124,7 +124,7 @@ func (c *compiler) add(d source.Diagnostic) {
 		return
 	}
 	if d.Excerpt == "" {
-		d.Excerpt = source.Excerpt(c.files, d.Place)
+		d.Excerpt = source.Excerpts(c.files)(d.Place)
 	}
 	c.found = append(c.found, &d)
 }

@@ -61,6 +61,9 @@ func hostile() map[string]struct{ text, want string } {
 		"a ring of 5,000 usersets": {head + many(5_000, func(i int) string {
 			return fmt.Sprintf("type t%d {\n  relation v: [t%d | t%d#v]\n  permission p = v\n}\n", i, i, (i+1)%5_000)
 		}), ""},
+		"10,000 warnings": {head + many(10_000, func(i int) string {
+			return fmt.Sprintf("type t%d {\n  relation r: [t%d#p]\n  permission p = r except q\n  permission q = r and r\n}\n", i, (i+1)%10_000)
+		}), ""},
 		"1,000 claims over 3,000 relations": {head + "type a {\n  relation p0: [user]\n" +
 			many(3_000, func(i int) string { return fmt.Sprintf("  permission p%d = p%d\n", i+1, i) }) + "}\n" +
 			many(1_000, func(i int) string { return fmt.Sprintf("never a#p%d grants a#p%d\n", i+1, i) }), ""},

@@ -14,9 +14,10 @@ func lint(m *Module) source.Diagnostics {
 	l.unusedParameters()
 	l.unreachablePermissions()
 	l.grantingExpiry()
+	excerpt := source.Excerpts(m.Files)
 	for _, d := range l.found {
 		d.Severity = source.Warning
-		d.Excerpt = source.Excerpt(m.Files, d.Place)
+		d.Excerpt = excerpt(d.Place)
 	}
 	return l.found
 }

@@ -20,6 +20,7 @@ func prove(m *Module) source.Diagnostics {
 	}
 	g := newTypeGraph(m.Schema)
 	p := &prover{graph: g, known: map[goal]bool{}}
+	excerpt := source.Excerpts(m.Files)
 	for _, c := range m.Claims {
 		left, right := m.Schema.Relation(c.Left), m.Schema.Relation(c.Right)
 		if left == nil || right == nil {
@@ -36,7 +37,7 @@ func prove(m *Module) source.Diagnostics {
 		}
 		if d != nil {
 			d.Place = c.Place
-			d.Excerpt = source.Excerpt(m.Files, c.Place)
+			d.Excerpt = excerpt(c.Place)
 			ds = append(ds, d)
 		}
 	}

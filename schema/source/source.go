@@ -118,19 +118,27 @@ func (ds Diagnostics) Errors() error {
 	return errs
 }
 
-// Excerpt returns the line that a place is in, without its end; "" when the
-// files do not hold it.
-func Excerpt(files []File, p Place) string {
-	for _, f := range files {
-		if f.Name != p.File {
-			continue
+// Excerpts returns what gives the line that a place is in, without its end; ""
+// when the files do not hold it. Each file is split once, however many places
+// are asked for; one goroutine may ask.
+func Excerpts(files []File) func(Place) string {
+	lines := map[string][]string{}
+	return func(p Place) string {
+		split, ok := lines[p.File]
+		if !ok {
+			for _, f := range files {
+				if f.Name == p.File {
+					split = strings.Split(f.Text, "\n")
+					break
+				}
+			}
+			lines[p.File] = split
 		}
-		lines := strings.Split(f.Text, "\n")
-		if p.Line >= 1 && p.Line <= len(lines) {
-			return Clip(strings.TrimSuffix(lines[p.Line-1], "\r"), p.Column)
+		if p.Line < 1 || p.Line > len(split) {
+			return ""
 		}
+		return Clip(strings.TrimSuffix(split[p.Line-1], "\r"), p.Column)
 	}
-	return ""
 }
 
 // maxExcerpt is the longest excerpt, in characters: a hostile file is one line.

@@ -38,8 +38,10 @@ func TestRenderPointsAtTheFault(t *testing.T) {
 func TestExcerptsAreShortAndValid(t *testing.T) {
 	long := strings.Repeat("ü", 1_000_000) + "\xff"
 	files := []source.File{{Name: "a", Text: "first\r\nsec\xffond\n" + long}}
-	at := func(line, column int) string {
-		return source.Excerpt(files, source.Place{File: "a", Line: line, Column: column})
+	excerpt := source.Excerpts(files)
+	at := func(line, column int) string { return excerpt(source.Place{File: "a", Line: line, Column: column}) }
+	if got := excerpt(source.Place{File: "b", Line: 1, Column: 1}); got != "" {
+		t.Errorf("an excerpt of a file that is not there: %q", got)
 	}
 	if got := at(1, 1); got != "first" {
 		t.Errorf("got %q", got)
