@@ -78,8 +78,8 @@ func (d *demo) loadOwn() (err error) {
 		return err
 	}
 	defer file.Close()
-	in := inputFile{name: filepath.ToSlash(name), file: file, format: tuplefile.FormatOf(name)}
-	if _, err := verify([]inputFile{in}, d.module.Admitter); err != nil {
+	in := &inputFile{name: filepath.ToSlash(name), file: file, format: tuplefile.FormatOf(name)}
+	if _, err := verify([]*inputFile{in}, d.module.Admitter); err != nil {
 		return err
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {

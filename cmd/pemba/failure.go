@@ -94,7 +94,11 @@ func render(err error) string {
 	var dial *net.OpError
 	switch {
 	case errors.As(err, &dial) && dial.Op == "dial":
-		return fmt.Sprintf("error: no server answers at %s (%v)\n       start one with pemba serve or pemba dev, or name another with --server or PEMBA_SERVER\n", dial.Addr, dial.Err)
+		where := "" // a name that cannot be resolved has no address, and the cause names it
+		if dial.Addr != nil {
+			where = " at " + dial.Addr.String()
+		}
+		return fmt.Sprintf("error: no server answers%s (%v)\n       start one with pemba serve or pemba dev, or name another with --server or PEMBA_SERVER\n", where, dial.Err)
 	case errors.Is(err, context.Canceled):
 		return "interrupted\n"
 	case errors.Is(err, os.ErrNotExist):

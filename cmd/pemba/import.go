@@ -73,8 +73,11 @@ func importTuples(c *cli.Context) error {
 	if result.DryRun {
 		_, err = fmt.Fprintf(c.App.Writer, "%s would be written: every line is good\n", plural(total, "tuple"))
 	} else {
-		_, err = fmt.Fprintf(c.App.Writer, "%s imported, %d of them new or changed, in %v\ntoken %s\n",
-			plural(total, "tuple"), result.Written, result.Took.Round(time.Millisecond), result.Token)
+		_, err = fmt.Fprintf(c.App.Writer, "%s imported, %d of them new or changed, in %v\n",
+			plural(total, "tuple"), result.Written, result.Took.Round(time.Millisecond))
+		if err == nil && result.Token != "" { // nothing was written without one
+			_, err = fmt.Fprintf(c.App.Writer, "token %s\n", result.Token)
+		}
 	}
 	return err
 }
@@ -114,7 +117,7 @@ func freshSchema(ctx context.Context, store *client.Store) (api.SchemaResponse, 
 }
 
 // verify reads all files and returns how many tuples they hold, or every fault.
-func verify(files []inputFile, admitter *schema.Admitter) (int, error) {
+func verify(files []*inputFile, admitter *schema.Admitter) (int, error) {
 	const most = 100
 	total := 0
 	var faults source.Diagnostics

@@ -15,7 +15,7 @@ import (
 )
 
 // send writes the tuples of all files in batches.
-func send(c *cli.Context, store *client.Store, files []inputFile, result *imported) error {
+func send(c *cli.Context, store *client.Store, files []*inputFile, result *imported) error {
 	begin := time.Now()
 	defer func() { result.Took = time.Since(begin) }()
 	batch := batch{store: store, most: c.Int("batch"), result: result, total: result.Tuples, said: begin}

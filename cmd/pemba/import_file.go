@@ -16,6 +16,7 @@ import (
 type inputFile struct {
 	name   string
 	file   *os.File
+	stream io.Reader // standard input: the first reading keeps it in file, so a fault ends an endless one; then nil
 	format tuplefile.Format
 	from   func(name string, r io.Reader) iter.Seq2[dialect.Placed, error] // another engine's; nil: format says how
 }
@@ -26,7 +27,7 @@ var tupleImporters = map[string]func(name string, r io.Reader) iter.Seq2[dialect
 }
 
 // openFiles opens what the arguments name; standard input is kept in a file.
-func openFiles(c *cli.Context) (files []inputFile, done func(), err error) {
+func openFiles(c *cli.Context) (files []*inputFile, done func(), err error) {
 	var closers []func()
 	done = func() {
 		for _, f := range closers {
@@ -41,7 +42,7 @@ func openFiles(c *cli.Context) (files []inputFile, done func(), err error) {
 		return nil, nil, &usageError{command: commandPath(c), message: "--format and --from exclude each other: " + from + " has its own formats"}
 	}
 	for _, name := range c.Args().Slice() {
-		in := inputFile{name: name, format: tuplefile.FormatOf(name), from: tupleImporters[from]}
+		in := &inputFile{name: name, format: tuplefile.FormatOf(name), from: tupleImporters[from]}
 		if text := c.String("format"); text != "" {
 			if in.format, err = tuplefile.ParseFormat(text); err != nil {
 				done()
@@ -50,7 +51,8 @@ func openFiles(c *cli.Context) (files []inputFile, done func(), err error) {
 		}
 		if name == "-" {
 			in.name = "standard input"
-			in.file, err = spool(c.App.Reader)
+			in.stream = c.App.Reader
+			in.file, err = os.CreateTemp("", "pemba-import-*")
 		} else {
 			in.file, err = os.Open(name)
 		}
@@ -70,29 +72,19 @@ func openFiles(c *cli.Context) (files []inputFile, done func(), err error) {
 	return files, done, nil
 }
 
-func spool(r io.Reader) (*os.File, error) {
-	file, err := os.CreateTemp("", "pemba-import-*")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := io.Copy(file, r); err != nil {
-		file.Close()
-		os.Remove(file.Name())
-		return nil, err
-	}
-	return file, nil
-}
-
 // entries reads the file from its beginning.
-func (in inputFile) entries() (iter.Seq2[tuplefile.Entry, error], error) {
-	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
+func (in *inputFile) entries() (iter.Seq2[tuplefile.Entry, error], error) {
+	var from io.Reader = in.file
+	if in.stream != nil {
+		from, in.stream = io.TeeReader(in.stream, in.file), nil
+	} else if _, err := in.file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
 	if in.from == nil {
-		return tuplefile.Read(in.name, in.file, in.format), nil
+		return tuplefile.Read(in.name, from, in.format), nil
 	}
 	return func(yield func(tuplefile.Entry, error) bool) {
-		for t, err := range in.from(in.name, in.file) {
+		for t, err := range in.from(in.name, from) {
 			if !yield(tuplefile.Entry{Tuple: t.Tuple, Place: t.Place}, err) {
 				return
 			}

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/pemba-authz/pemba/client"
+	"github.com/pemba-authz/pemba/schema/condition"
 	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 	"github.com/urfave/cli/v2"
@@ -104,7 +106,7 @@ func readContext(text string) (api.Context, error) {
 		}
 		text = string(file)
 	}
-	if _, err := tuple.CanonicalContext([]byte(text)); err != nil {
+	if _, err := condition.NewRequest([]byte(text), time.Time{}); err != nil {
 		return nil, fmt.Errorf("--context: %w", err)
 	}
 	return api.Context(text), nil

@@ -22,7 +22,7 @@ func serveCommand() *cli.Command {
 			"The others:     pemba serve --dir ./b --http :8430 --cluster 127.0.0.1:8431 --join 127.0.0.1:8421\n\n" +
 			"SIGINT or SIGTERM lets requests finish and stops the node.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Required: true, EnvVars: env("DIR"), Usage: "`FOLDER` of everything that the node keeps"},
+			&cli.StringFlag{Name: "dir", EnvVars: env("DIR"), Usage: "`FOLDER` of everything that the node keeps"},
 			&cli.StringFlag{Name: "http", Value: defaultAddress, EnvVars: env("HTTP"), Usage: "`HOST:PORT` of the HTTP surface; port 0 takes a free one"},
 			&cli.StringFlag{Name: "url", EnvVars: env("URL"), Usage: "the `URL` at which clients reach the HTTP surface, where it is not its address"},
 			&cli.StringFlag{Name: "metrics", EnvVars: env("METRICS"), Usage: "`HOST:PORT` of GET /metrics; none without it"},
@@ -40,6 +40,9 @@ func serveCommand() *cli.Command {
 func serve(c *cli.Context) error {
 	if _, err := arguments(c); err != nil {
 		return err
+	}
+	if c.String("dir") == "" {
+		return &usageError{command: commandPath(c), message: "no folder is named", suggestion: "set --dir FOLDER: the node keeps everything there"}
 	}
 	if len(c.StringSlice("join")) > 0 && c.String("cluster") == "" {
 		return &usageError{command: commandPath(c), message: "--join needs --cluster", suggestion: "the other members must reach this node"}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
@@ -69,7 +70,9 @@ func readFilter(c *cli.Context) (api.Filter, error) {
 	f := api.Filter{Object: c.String("object"), ObjectType: c.String("object-type"), Relation: c.String("relation"),
 		Subject: c.String("subject"), SubjectType: c.String("subject-type"), SubjectRelation: c.String("subject-relation")}
 	if _, faults := f.Filter(); len(faults) > 0 {
-		return api.Filter{}, &usageError{command: commandPath(c), message: faults[0].String()}
+		flag := strings.ReplaceAll(strings.TrimPrefix(faults[0].Pointer, "/"), "_", "-")
+		faults[0].Pointer = ""
+		return api.Filter{}, &usageError{command: commandPath(c), message: "--" + flag + ": " + faults[0].String()}
 	}
 	return f, nil
 }

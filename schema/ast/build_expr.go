@@ -163,6 +163,9 @@ func (p *parser) path(rule *pathRule) Expr {
 	return &Ref{Name: p.relationName(&rule.Name)}
 }
 
+// maxCount is the largest bound of at most: it is kept in 32 bits.
+const maxCount = 1 << 30
+
 func (p *parser) direct(rule *directRule, pos lexer.Position) Expr {
 	d := &Direct{Place: p.place(pos)}
 	for _, s := range rule.Subjects {
@@ -174,8 +177,8 @@ func (p *parser) direct(rule *directRule, pos lexer.Position) Expr {
 	if b := rule.Bound; b != nil {
 		count, err := strconv.Atoi(b.Count.Text)
 		switch {
-		case err != nil || count < 1 || count > 1<<30:
-			p.report(b.Count.Pos, width(b.Count.Text), "syntax", fmt.Sprintf("%q is no count", b.Count.Text), "a whole number from 1", "")
+		case err != nil || count < 1 || count > maxCount:
+			p.report(b.Count.Pos, width(b.Count.Text), "syntax", fmt.Sprintf("%q is no count", b.Count.Text), fmt.Sprintf("a whole number from 1 to %d", maxCount), "")
 		case b.Kind == "least":
 			p.notSupported(b.Pos, len("at least"), "at least")
 		default:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -30,7 +31,7 @@ func CanonicalContext(text []byte) (Context, error) {
 		jsontext.CanonicalizeRawFloats(false), jsontext.Multiline(false), jsontext.SpaceAfterColon(false),
 		jsontext.SpaceAfterComma(false), jsontext.PreserveRawStrings(false))
 	if err != nil {
-		return "", err
+		return "", invalidJSON(err)
 	}
 	if string(v) == "{}" {
 		return "", nil
@@ -41,12 +42,19 @@ func CanonicalContext(text []byte) (Context, error) {
 	return Context(v), nil
 }
 
+// invalidJSON says of text what the decoder says, without the decoder's name.
+func invalidJSON(err error) error {
+	return fmt.Errorf("the context is not valid JSON: %s", strings.TrimPrefix(err.Error(), "jsontext: "))
+}
+
 // checkDepth reads text to its end and refuses deep nesting.
 func checkDepth(text []byte) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(text))
 	for {
-		if _, err := dec.ReadToken(); err != nil {
-			return ignoreEOF(err)
+		if _, err := dec.ReadToken(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return invalidJSON(err)
 		}
 		if dec.StackDepth() > MaxContextDepth {
 			return fmt.Errorf("the context is nested deeper than %d", MaxContextDepth)
@@ -61,11 +69,4 @@ func contextLength(text string) (int, error) {
 		return 0, err
 	}
 	return int(dec.InputOffset()), nil
-}
-
-func ignoreEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
 }
