@@ -40,6 +40,7 @@ var law = []struct {
 	{"bench/...", []string{"schema/...", "server/api", "client", "engine/...", "raftstore/...", "pembatest", "server", "bench/..."}},
 	{"examples/...", []string{"schema/...", "engine/...", "scenario", "server/api", "client", "pembatest"}},
 	{"cmd/...", []string{"..."}},
+	{"internal/golden", nil},
 }
 
 // heavy are the modules that an application with the client must not compile.

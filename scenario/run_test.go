@@ -6,11 +6,9 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,30 +16,12 @@ import (
 	"time"
 
 	"github.com/pemba-authz/pemba/engine"
+	"github.com/pemba-authz/pemba/internal/golden"
 	"github.com/pemba-authz/pemba/scenario"
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/source"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; run the test with -update and look at the difference. Got\n%s", path, got)
-	}
-}
 
 // laconic explains in two lines.
 type laconic struct{ scenario.World }
@@ -87,7 +67,7 @@ func TestReports(t *testing.T) {
 	if err := report.WriteText(&out); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "failing.txt", out.Bytes())
+	golden.Compare(t, "testdata/failing.txt", out.String())
 
 	out.Reset()
 	if err := report.WriteJUnit(&out); err != nil {
@@ -115,7 +95,7 @@ func TestReports(t *testing.T) {
 			cases, suites.Tests, suites.Failures, suites.Errors, report.Passed, report.Failed)
 	}
 	times := regexp.MustCompile(`time="[0-9.]+"`)
-	golden(t, "failing.xml", times.ReplaceAll(out.Bytes(), []byte(`time="0.000"`)))
+	golden.Compare(t, "testdata/failing.xml", times.ReplaceAllString(out.String(), `time="0.000"`))
 
 	out.Reset()
 	if err := report.WriteJSON(&out); err != nil {
@@ -124,7 +104,7 @@ func TestReports(t *testing.T) {
 	if !json.Valid(out.Bytes()) {
 		t.Errorf("this is not JSON:\n%s", out.Bytes())
 	}
-	golden(t, "failing.json", out.Bytes())
+	golden.Compare(t, "testdata/failing.json", out.String())
 }
 
 // TestJUnitHoldsAnyText: names and messages with anything in them make valid XML.

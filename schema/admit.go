@@ -158,13 +158,13 @@ func (x *Admitter) relation(t tuple.Tuple) (*admittedRelation, *Refusal) {
 	if typ == nil {
 		return nil, &Refusal{Code: CodeUnknownType, Tuple: t, Field: "object", Thing: t.Object.Type,
 			Message:    fmt.Sprintf("the schema has no type %q", t.Object.Type),
-			Suggestion: didYouMean(t.Object.Type, x.typeNames())}
+			Suggestion: source.DidYouMean(t.Object.Type, x.typeNames())}
 	}
 	r := typ.relations[t.Relation]
 	if r == nil {
 		return nil, &Refusal{Code: CodeUnknownRelation, Tuple: t, Field: "relation", Thing: t.Relation,
 			Message:    fmt.Sprintf("type %s has no relation %q", typ.Name, t.Relation),
-			Suggestion: didYouMean(t.Relation, typ.relationNames())}
+			Suggestion: source.DidYouMean(t.Relation, typ.relationNames())}
 	}
 	if r.Permission {
 		return nil, &Refusal{Code: CodeNotARelation, Tuple: t, Field: "relation", Thing: t.Relation,
@@ -195,12 +195,12 @@ func (x *Admitter) shapes(t tuple.Tuple, r *admittedRelation) ([]AdmissionShape,
 	if typ == nil {
 		return nil, &Refusal{Code: CodeUnknownType, Tuple: t, Field: "subject", Thing: s.Type,
 			Message:  fmt.Sprintf("the schema has no type %q", s.Type),
-			Expected: shapesText(r.Shapes), Suggestion: didYouMean(s.Type, x.typeNames())}
+			Expected: shapesText(r.Shapes), Suggestion: source.DidYouMean(s.Type, x.typeNames())}
 	}
 	if s.Relation != "" && typ.relations[s.Relation] == nil {
 		return nil, &Refusal{Code: CodeUnknownRelation, Tuple: t, Field: "subject", Thing: s.Relation,
 			Message:  fmt.Sprintf("type %s has no relation %q", s.Type, s.Relation),
-			Expected: shapesText(r.Shapes), Suggestion: didYouMean(s.Relation, typ.relationNames())}
+			Expected: shapesText(r.Shapes), Suggestion: source.DidYouMean(s.Relation, typ.relationNames())}
 	}
 	if typ.Singleton != "" && typ.Singleton != s.ID && !s.IsWildcard() {
 		return nil, &Refusal{Code: CodeNotTheSingleton, Tuple: t, Field: "subject", Thing: s.String(),
@@ -227,7 +227,7 @@ func (x *Admitter) condition(t tuple.Tuple, shapes []AdmissionShape) ([]Admissio
 	if name != "" && x.conditions[name] == nil {
 		return nil, &Refusal{Code: CodeUnknownCondition, Tuple: t, Field: "condition", Thing: name,
 			Message:  fmt.Sprintf("the schema has no condition %q", name),
-			Expected: shapesText(shapes), Suggestion: didYouMean(name, x.conditionNames())}
+			Expected: shapesText(shapes), Suggestion: source.DidYouMean(name, x.conditionNames())}
 	}
 	var found []AdmissionShape
 	for _, shape := range shapes {
@@ -326,11 +326,4 @@ func shapesText(shapes []AdmissionShape) string {
 		texts = append(texts, s.String())
 	}
 	return strings.Join(texts, " | ")
-}
-
-func didYouMean(name string, candidates []string) string {
-	if near := source.Nearest(name, candidates); near != "" {
-		return fmt.Sprintf("did you mean %s?", near)
-	}
-	return ""
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/pemba-authz/pemba/schema/condition/value"
+	"github.com/pemba-authz/pemba/schema/source"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -41,7 +42,7 @@ func (x *Admitter) context(t tuple.Tuple) *Refusal {
 		if i < 0 {
 			return &Refusal{Code: CodeContextUnknownKey, Tuple: t, Field: "context", Thing: name,
 				Message:    fmt.Sprintf("condition %s has no parameter %q", condition.Name, name),
-				Suggestion: didYouMean(name, condition.paramNames())}
+				Suggestion: source.DidYouMean(name, condition.paramNames())}
 		}
 		raw, err := d.ReadValue()
 		if err != nil {

@@ -137,7 +137,7 @@ func (c *compiler) unknown(name ast.Name, code, message string, candidates []str
 		c.dropped++
 		return
 	}
-	c.report(name.Place, name.Width, code, message, "", didYouMean(name.Text, candidates))
+	c.report(name.Place, name.Width, code, message, "", source.DidYouMean(name.Text, candidates))
 }
 
 // finish returns the errors that were found, all of them; nil when there are none.

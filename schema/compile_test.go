@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pemba-authz/pemba/internal/golden"
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/ast"
 	"github.com/pemba-authz/pemba/schema/source"
@@ -58,7 +59,7 @@ func TestDiagnostics(t *testing.T) {
 			if err == nil {
 				t.Fatal("it compiles")
 			}
-			golden(t, strings.TrimSuffix(name, ".pemba")+".golden", rendered(err))
+			golden.Compare(t, strings.TrimSuffix(name, ".pemba")+".golden", rendered(err))
 		})
 	}
 }

@@ -70,27 +70,14 @@ func (s *Schema) ShapesText(r *Relation) string {
 
 // ShapeText returns one kind of subject as it stands in brackets.
 func (s *Schema) ShapeText(shape Shape) string {
-	text := s.TypeByID(shape.Type).Name
-	if shape.Wildcard {
-		text += ":*"
-	}
+	named := AdmissionShape{Type: s.TypeByID(shape.Type).Name, Wildcard: shape.Wildcard, Expiry: shape.Expiry}
 	if shape.Relation != 0 {
-		text += "#" + s.Relation(shape.Relation).Name
+		named.Relation = s.Relation(shape.Relation).Name
 	}
-	var traits []string
 	if shape.Condition != 0 {
-		traits = append(traits, s.Condition(shape.Condition).Name)
+		named.Condition = s.Condition(shape.Condition).Name
 	}
-	switch shape.Expiry {
-	case ExpiryOptional:
-		traits = append(traits, "expiry?")
-	case ExpiryRequired:
-		traits = append(traits, "expiry")
-	}
-	if len(traits) > 0 {
-		text += " with " + strings.Join(traits, " and ")
-	}
-	return text
+	return named.String()
 }
 
 // SealedText returns the subjects that a userset is sealed to.

@@ -38,8 +38,8 @@ func ParseFormat(name string) (Format, error) {
 		return JSON, nil
 	}
 	text := fmt.Sprintf("there is no tuple format %q: text, csv and json (or ndjson) are read", name)
-	if near := source.Nearest(name, []string{"text", "csv", "json", "ndjson"}); near != "" {
-		text += "; did you mean " + near + "?"
+	if near := source.DidYouMean(name, []string{"text", "csv", "json", "ndjson"}); near != "" {
+		text += "; " + near
 	}
 	return "", fmt.Errorf("%s", text)
 }
@@ -119,8 +119,8 @@ func fault(place source.Place, excerpt, message, suggestion string) *source.Diag
 
 // nearestSuggestion asks whether a name was meant to be one of those known.
 func nearestSuggestion(name string, known []string) string {
-	if near := source.Nearest(name, known); near != "" {
-		return "did you mean " + near + "?"
+	if near := source.DidYouMean(name, known); near != "" {
+		return near
 	}
 	return "known are " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
 }

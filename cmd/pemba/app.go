@@ -84,7 +84,7 @@ func group(c *cli.Context) error {
 		known = append(known, sub.Names()...)
 	}
 	return &usageError{command: commandPath(c), message: fmt.Sprintf("there is no command %q", name),
-		suggestion: didYouMean(source.Nearest(name, known))}
+		suggestion: source.DidYouMean(name, known)}
 }
 
 // usageFault turns what the flag parser says into our words.
@@ -99,17 +99,10 @@ func usageFault(c *cli.Context, err error, _ bool) error {
 			known = append(known, f.Names()...)
 		}
 		if near := source.Nearest(name, known); near != "" {
-			fault.suggestion = didYouMean("--" + near)
+			fault.suggestion = "did you mean --" + near + "?"
 		}
 	}
 	return fault
-}
-
-func didYouMean(name string) string {
-	if name == "" {
-		return ""
-	}
-	return "did you mean " + name + "?"
 }
 
 func commandPath(c *cli.Context) string {

@@ -51,7 +51,7 @@ func completionCommand() *cli.Command {
 				}
 			default:
 				return &usageError{command: commandPath(c), message: fmt.Sprintf("%q is no shell that is known: bash, zsh or fish", args[0]),
-					suggestion: didYouMean(source.Nearest(args[0], []string{"bash", "zsh", "fish"}))}
+					suggestion: source.DidYouMean(args[0], []string{"bash", "zsh", "fish"})}
 			}
 			_, err = fmt.Fprint(c.App.Writer, text)
 			return err

@@ -23,7 +23,7 @@ func (d *demo) load() error {
 	name := d.c.String("example")
 	if !slices.Contains(examples.Names, name) {
 		return &usageError{command: commandPath(d.c), message: fmt.Sprintf("there is no example %q: there are %s", name, strings.Join(examples.Names, ", ")),
-			suggestion: didYouMean(source.Nearest(name, examples.Names))}
+			suggestion: source.DidYouMean(name, examples.Names)}
 	}
 	d.title = "of the example " + name
 	folder, err := fs.Sub(examples.Files, name)

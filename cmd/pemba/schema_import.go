@@ -35,7 +35,7 @@ func dialectError(c *cli.Context, name string) error {
 		return &usageError{command: commandPath(c), message: "--from is missing: openfga or spicedb"}
 	}
 	return &usageError{command: commandPath(c), message: fmt.Sprintf("there is no dialect %q: openfga and spicedb are read", name),
-		suggestion: didYouMean(source.Nearest(name, []string{"openfga", "spicedb"}))}
+		suggestion: source.DidYouMean(name, []string{"openfga", "spicedb"})}
 }
 
 func importSchema(c *cli.Context) error {

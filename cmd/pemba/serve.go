@@ -76,7 +76,7 @@ func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var at slog.Level
 	if err := at.UnmarshalText([]byte(strings.ToUpper(level))); err != nil {
 		return nil, &usageError{command: "pemba serve", message: fmt.Sprintf("--log-level %q is none of debug, info, warn and error", level),
-			suggestion: didYouMean(source.Nearest(level, []string{"debug", "info", "warn", "error"}))}
+			suggestion: source.DidYouMean(level, []string{"debug", "info", "warn", "error"})}
 	}
 	options := &slog.HandlerOptions{Level: at}
 	switch format {

@@ -223,12 +223,8 @@ func (p *parser) member(start, end int) Member {
 		}
 		return nil
 	default:
-		suggestion := ""
-		if near := source.Nearest(t.Value, []string{"relation", "permission", "acts"}); near != "" {
-			suggestion = fmt.Sprintf("did you mean %s?", near)
-		}
 		p.reportToken(t, "syntax", fmt.Sprintf("%s begins no line of a type", tokenText(t)),
-			"relation, permission, acts or }", suggestion)
+			"relation, permission, acts or }", source.DidYouMean(t.Value, []string{"relation", "permission", "acts"}))
 		return nil
 	}
 	p.around(m.Comments(), start, end)

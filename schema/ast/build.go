@@ -166,14 +166,12 @@ func (p *parser) claim(start, end int) Decl {
 	}
 	verb := rule.Verb.Text
 	if verb != "holds" && (verb != "grants" || rule.Kind == "always") {
-		expected, suggestion := `"grants" or "holds"`, ""
+		expected := `"grants" or "holds"`
 		if rule.Kind == "always" {
 			expected = `"holds"`
 		}
-		if near := source.Nearest(verb, []string{"grants", "holds"}); near != "" {
-			suggestion = fmt.Sprintf("did you mean %s?", near)
-		}
-		p.report(rule.Verb.Pos, width(verb), "syntax", fmt.Sprintf("%q is not expected here, in the claim", verb), expected, suggestion)
+		p.report(rule.Verb.Pos, width(verb), "syntax", fmt.Sprintf("%q is not expected here, in the claim", verb), expected,
+			source.DidYouMean(verb, []string{"grants", "holds"}))
 		return nil
 	}
 	return &Claim{Always: rule.Kind == "always", Grants: verb == "grants", Place: p.place(p.at(start).Pos),

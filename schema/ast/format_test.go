@@ -5,13 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pemba-authz/pemba/internal/golden"
 	"github.com/pemba-authz/pemba/schema/ast"
 )
 
 func TestFormat(t *testing.T) {
 	for name, text := range inputs(t, "testdata/format/*.pemba") {
 		t.Run(name, func(t *testing.T) {
-			golden(t, strings.TrimSuffix(name, ".pemba")+".golden", checkFixpoint(t, text))
+			golden.Compare(t, strings.TrimSuffix(name, ".pemba")+".golden", checkFixpoint(t, text))
 		})
 	}
 }
@@ -39,7 +40,7 @@ func TestFormatTextRefusesFaultyFiles(t *testing.T) {
 func TestDiagnostics(t *testing.T) {
 	for name, text := range inputs(t, "testdata/errors/*.pemba") {
 		t.Run(name, func(t *testing.T) {
-			golden(t, strings.TrimSuffix(name, ".pemba")+".golden", render(name, text))
+			golden.Compare(t, strings.TrimSuffix(name, ".pemba")+".golden", render(name, text))
 		})
 	}
 }

@@ -272,8 +272,8 @@ func (p *parser) declaration() Decl {
 func (p *parser) unknownDeclaration(start int) {
 	t := p.at(start)
 	suggestion := ""
-	if near := source.Nearest(t.Value, declarationWords); near != "" && t.Type == nameToken {
-		suggestion = fmt.Sprintf("did you mean %s?", near)
+	if t.Type == nameToken {
+		suggestion = source.DidYouMean(t.Value, declarationWords)
 	}
 	switch t.Value {
 	case "relation", "permission", "acts":

@@ -72,12 +72,8 @@ func (p *parser) statement(start, end int) Statement {
 		}
 		s = p.assert(rule, p.place(t.Pos))
 	default:
-		suggestion := ""
-		if near := source.Nearest(t.Value, statementWords); near != "" {
-			suggestion = fmt.Sprintf("did you mean %s?", near)
-		}
 		p.reportToken(t, "syntax", fmt.Sprintf("%s begins no line of a test", tokenText(t)),
-			"given, allow, deny, conditional, only or }", suggestion)
+			"given, allow, deny, conditional, only or }", source.DidYouMean(t.Value, statementWords))
 		return nil
 	}
 	p.around(s.Comments(), start, end)

@@ -94,8 +94,8 @@ func (c *compiler) nearest(name string) string {
 	for _, param := range c.program.Params {
 		params = append(params, param.Name)
 	}
-	if near := source.Nearest(name, params); near != "" {
-		return fmt.Sprintf("did you mean %s?", near)
+	if near := source.DidYouMean(name, params); near != "" {
+		return near
 	}
 	if near := source.Nearest(name, functions); near != "" {
 		return fmt.Sprintf("did you mean %s()?", near)

@@ -28,6 +28,15 @@ func Nearest(name string, candidates []string) string {
 	return best
 }
 
+// DidYouMean asks whether a name was meant to be its nearest candidate; "" when
+// none is near.
+func DidYouMean(name string, candidates []string) string {
+	if near := Nearest(name, candidates); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return ""
+}
+
 // distance is the number of insertions, deletions, substitutions and swaps of
 // neighbours that make a into b; anything over limit when it is more than limit.
 func distance(a, b string, limit int) int {

@@ -181,8 +181,8 @@ func suggest(name string) string {
 	if own, ok := aliases[name]; ok {
 		return fmt.Sprintf("did you mean %s?", own)
 	}
-	if near := source.Nearest(name, kindNames[1:]); near != "" {
-		return fmt.Sprintf("did you mean %s?", near)
+	if near := source.DidYouMean(name, kindNames[1:]); near != "" {
+		return near
 	}
 	return "there are bool, int, uint, double, string, bytes, duration, timestamp, ipaddress, any, list<T> and map<T>"
 }

@@ -1,7 +1,6 @@
 package ast_test
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,26 +13,6 @@ import (
 	"github.com/pemba-authz/pemba/schema/source"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
-
-// golden compares got with the file beside the one that it came from.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; run go test -update and look at the difference\n--- got\n%s--- want\n%s", name, got, want)
-	}
-}
 
 func inputs(t *testing.T, pattern string) map[string]string {
 	t.Helper()
