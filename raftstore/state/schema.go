@@ -52,29 +52,3 @@ func readSchema(txn *badger.Txn, id storeID, at tuple.Revision) (*StoredSchema, 
 	}
 	return nil, fmt.Errorf("%w: a schema is no schema", errCorruptKey)
 }
-
-// SchemaRevisions returns the revisions that wrote the store's schemas, the oldest
-// first, up to the view's. A view at one of them has it whole, as long as the
-// history floor is not above.
-func (v *View) SchemaRevisions() ([]tuple.Revision, error) {
-	if v.closed {
-		return nil, ErrClosed
-	}
-	txn := v.txn()
-	defer txn.Discard()
-	prefix := keySpace(prefixSchema, v.st.id)
-	it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
-	defer it.Close()
-	var out []tuple.Revision
-	for it.Rewind(); it.Valid(); it.Next() {
-		f := fields{b: it.Item().Key()[len(prefix):]}
-		rev := tuple.Revision(f.u64())
-		if f.err != nil {
-			return nil, f.err
-		}
-		if len(out) == 0 || out[len(out)-1] != rev {
-			out = append(out, rev)
-		}
-	}
-	return out, nil
-}

@@ -3,9 +3,9 @@
 // a leaf: an application that imports it compiles no storage and no consensus.
 //
 // Begin with CheckRequest and CheckResponse; package client sends them. Every
-// request that asks something holds the same optional members: Consistency says
-// how fresh the answer must be, Context and ContextualTuples what the request
-// itself brings, At the instant that is asked about.
+// request that asks something holds the same optional members: a Moment says how
+// fresh the answer must be and which instant is asked about, and Brought what the
+// request itself brings for conditions and tuples.
 package api
 
 import (

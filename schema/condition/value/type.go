@@ -91,13 +91,6 @@ type TypeError struct {
 // Error returns the message with the suggestion.
 func (e *TypeError) Error() string { return e.Message + ": " + e.Suggestion }
 
-// ValidType says what is wrong with the text of a parameter's type; nil when
-// nothing is. The error is a *TypeError.
-func ValidType(text string) error {
-	_, err := ParseType(text)
-	return err
-}
-
 // ParseType reads the text of a type as the schema language has it: int,
 // list<string>, map<any>. The error is a *TypeError.
 func ParseType(text string) (*Type, error) { return parseType(text, text, 0) }
@@ -144,36 +137,6 @@ var aliases = map[string]string{
 	"boolean": "bool", "integer": "int", "int64": "int", "long": "int", "uint64": "uint", "float": "double",
 	"float64": "double", "number": "double", "text": "string", "time": "timestamp", "datetime": "timestamp",
 	"ip": "ipaddress", "ip_address": "ipaddress", "dyn": "any", "object": "map<any>", "dict": "map<any>", "array": "list<any>",
-}
-
-// Canonical returns the text of a type in Pemba's own words, from the words of
-// other dialects: TYPE_NAME_INT, int64, ip, dyn, a bare list or map (of any), white
-// space inside. It is for importers; the schema language itself takes only the
-// canonical text. The error is a *TypeError.
-func Canonical(text string) (string, error) { return canonical(text, text, 0) }
-
-func canonical(whole, text string, depth int) (string, error) {
-	name, rest, nested := strings.Cut(strings.TrimSpace(text), "<")
-	name = strings.ToLower(strings.TrimPrefix(strings.TrimSpace(name), "TYPE_NAME_"))
-	if own, ok := aliases[name]; ok && !nested {
-		name = own
-	}
-	if !nested || depth > MaxTypeDepth {
-		if name == "list" || name == "map" {
-			name += "<any>"
-		}
-		return name, ValidType(name)
-	}
-	inner, ok := strings.CutSuffix(strings.TrimSpace(rest), ">")
-	if !ok {
-		return "", ValidType(whole)
-	}
-	element, err := canonical(whole, inner, depth+1)
-	if err != nil {
-		return "", err
-	}
-	name += "<" + element + ">"
-	return name, ValidType(name)
 }
 
 func suggest(name string) string {

@@ -165,26 +165,10 @@ func TestTypes(t *testing.T) {
 		"invalid":    "there are bool, int, uint, double, string, bytes, duration, timestamp, ipaddress, any, list<T> and map<T>",
 		strings.Repeat("list<", 9) + "int" + strings.Repeat(">", 9): "8 lists and maps inside each other are the most",
 	} {
-		err := value.ValidType(text)
+		_, err := value.ParseType(text)
 		var typeError *value.TypeError
 		if !errors.As(err, &typeError) || typeError.Suggestion != suggestion {
 			t.Errorf("%q: got %v, want the suggestion %q", text, err, suggestion)
-		}
-	}
-}
-
-func TestCanonical(t *testing.T) {
-	for text, want := range map[string]string{
-		"int": "int", "TYPE_NAME_INT": "int", "TYPE_NAME_LIST<TYPE_NAME_STRING>": "list<string>", "list": "list<any>",
-		" map < dyn > ": "map<any>", "TYPE_NAME_ANY": "any", "map<list<int64>>": "map<list<int>>", "TYPE_NAME_MAP": "map<any>",
-	} {
-		if got, err := value.Canonical(text); err != nil || got != want {
-			t.Errorf("%q: got %q, %v, want %q", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "list<", "list<int", "list<what>", "int<int>", strings.Repeat("list<", 20)} {
-		if got, err := value.Canonical(text); err == nil {
-			t.Errorf("%q: got %q, want an error", text, got)
 		}
 	}
 }
