@@ -22,10 +22,11 @@ type snapshot struct {
 	evaluated api.Evaluated
 }
 
-// open pins the store of a route as the consistency asks. The instant is `at` where the
-// request gives one; an exact snapshot's is the log time of its revision, since
-// that is when it was true; else it is now, but never before the log's time: a
-// tuple that the log saw expire stays expired, whatever this node's clock says.
+// open pins the store of a route as the consistency asks. The instant is At where
+// the request gives one; an exact snapshot's is the log time of its revision,
+// since that is when it was true; else it is now, but never before the log's
+// time: a tuple that the log saw expire stays expired, whatever this node's clock
+// says.
 func (s *Server) open(r *http.Request, when api.Moment) (*snapshot, error) {
 	consistency, err := s.consistency(when.Consistency)
 	if err != nil {

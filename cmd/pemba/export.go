@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"github.com/pemba-authz/pemba/client/tuplefile"
-	"github.com/pemba-authz/pemba/server/api"
 	"github.com/urfave/cli/v2"
 )
 
@@ -21,14 +20,7 @@ func exportCommand() *cli.Command {
 }
 
 func exportTuples(c *cli.Context) (err error) {
-	if _, err := arguments(c); err != nil {
-		return err
-	}
-	filter, err := readFilter(c)
-	if err != nil {
-		return err
-	}
-	consistency, err := readConsistency(c)
+	request, store, err := askTuples(c)
 	if err != nil {
 		return err
 	}
@@ -40,10 +32,6 @@ func exportTuples(c *cli.Context) (err error) {
 		}
 	case c.Bool("json"):
 		format = tuplefile.JSON
-	}
-	store, err := connectStore(c)
-	if err != nil {
-		return err
 	}
 	out := c.App.Writer
 	if name := c.String("output"); name != "" {
@@ -59,7 +47,7 @@ func exportTuples(c *cli.Context) (err error) {
 		return err
 	}
 	n := 0
-	for wire, err := range store.Tuples(c.Context, api.ReadRequest{Filter: filter, Consistency: consistency}) {
+	for wire, err := range store.Tuples(c.Context, request) {
 		if err != nil {
 			return fmt.Errorf("after %s, so that the export is not whole: %w", plural(n, "tuple"), err)
 		}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 
+	"github.com/pemba-authz/pemba/client"
 	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 	"github.com/urfave/cli/v2"
@@ -180,36 +182,26 @@ func deleteTuples(c *cli.Context) error {
 }
 
 func readTuples(c *cli.Context) error {
-	if c.Command.Name == "read" {
-		if _, err := arguments(c); err != nil {
-			return err
-		}
-	}
-	filter, err := readFilter(c)
+	request, store, err := askTuples(c)
 	if err != nil {
 		return err
 	}
-	consistency, err := readConsistency(c)
-	if err != nil {
-		return err
+	return printTuples(c, store.Tuples(c.Context, request), c.Int("limit"))
+}
+
+// askTuples reads which tuples are asked for, and connects to the store.
+func askTuples(c *cli.Context) (request api.ReadRequest, store *client.Store, err error) {
+	if _, err = arguments(c); err != nil {
+		return
 	}
-	store, err := connectStore(c)
-	if err != nil {
-		return err
+	if request.Filter, err = readFilter(c); err != nil {
+		return
 	}
-	n, most := 0, c.Int("limit")
-	for t, err := range store.Tuples(c.Context, api.ReadRequest{Filter: filter, Consistency: consistency}) {
-		if err != nil {
-			return err
-		}
-		if err := printTuple(c, t); err != nil {
-			return err
-		}
-		if n++; n == most {
-			break
-		}
+	if request.Consistency, err = readConsistency(c); err != nil {
+		return
 	}
-	return nil
+	store, err = connectStore(c)
+	return
 }
 
 func quarantinedTuples(c *cli.Context) error {
@@ -234,22 +226,28 @@ func quarantinedTuples(c *cli.Context) error {
 		}
 		return printWritten(c, answer)
 	}
-	for t, err := range store.Quarantined(c.Context, api.QuarantinedRequest{Filter: filter}) {
+	return printTuples(c, store.Quarantined(c.Context, api.QuarantinedRequest{Filter: filter}), 0)
+}
+
+// printTuples prints the first tuples of a stream, each as a line of text or with
+// --json of JSON; most 0 is all.
+func printTuples(c *cli.Context, tuples iter.Seq2[api.Tuple, error], most int) error {
+	n := 0
+	for t, err := range tuples {
 		if err != nil {
 			return err
 		}
-		if err := printTuple(c, t); err != nil {
+		if c.Bool("json") {
+			err = printLine(c.App.Writer, t)
+		} else {
+			_, err = fmt.Fprintln(c.App.Writer, tupleText(t))
+		}
+		if err != nil {
 			return err
+		}
+		if n++; n == most {
+			break
 		}
 	}
 	return nil
-}
-
-// printTuple prints a tuple as a line, of text or with --json of JSON.
-func printTuple(c *cli.Context, t api.Tuple) error {
-	if c.Bool("json") {
-		return printLine(c.App.Writer, t)
-	}
-	_, err := fmt.Fprintln(c.App.Writer, tupleText(t))
-	return err
 }
