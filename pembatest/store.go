@@ -73,7 +73,7 @@ func Schema(text string) Option {
 }
 
 // Tuples writes tuples from their text, object#relation@subject, one per line. A
-// line that begins with // is a comment.
+// line that begins with // or # is a comment.
 func Tuples(texts ...string) Option {
 	return func(s *setup) {
 		s.t.Helper()
@@ -184,7 +184,7 @@ func parse(t testing.TB, texts []string) []api.Operation {
 		for line := range strings.Lines(text) {
 			n++
 			line = strings.TrimSpace(line)
-			if line == "" || strings.HasPrefix(line, "//") {
+			if line == "" || strings.HasPrefix(line, "//") || strings.HasPrefix(line, "#") {
 				continue
 			}
 			tuple, err := api.ParseTuple(line)
