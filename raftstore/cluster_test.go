@@ -201,6 +201,20 @@ func TestRemovedMemberIsOut(t *testing.T) {
 		if err := through.Remove(withPatience(t), id); err != nil {
 			t.Fatalf("remove %s: %v", id, err)
 		}
+		removed := c.nodes[gone]
+		eventually(t, func() error { // it answers nothing from what it holds
+			view, err := removed.View(withPatience(t), "s", raftstore.MinimizeLatency())
+			if err == nil {
+				view.Close()
+			}
+			if !errors.Is(err, raftstore.ErrNotMember) || removed.Ready() {
+				return fmt.Errorf("a view gives %v, and it is ready: %v", err, removed.Ready())
+			}
+			return nil
+		})
+		if _, err := removed.Write(withPatience(t), "s", change(command.Create, viewer("d", "removed"))); !errors.Is(err, raftstore.ErrNotMember) {
+			t.Errorf("a write through a removed node gives %v", err)
+		}
 		c.stop(gone)
 		for _, m := range through.Status().Members {
 			if m.ID == id {

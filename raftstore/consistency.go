@@ -18,9 +18,9 @@ type View = state.View
 
 // View pins a store at the revision that the consistency asks for. The caller
 // closes it. Errors: *Rejection (store_not_found), *RevisionError, ErrNotLeader
-// (fully consistent, no leader), ErrHalted, the context's.
+// (fully consistent, no leader), ErrNotMember, ErrHalted, the context's.
 func (n *Node) View(ctx context.Context, store string, c Consistency) (*View, error) {
-	if err := n.serving(); err != nil {
+	if err := n.answering(); err != nil {
 		return nil, err
 	}
 	at := tuple.Revision(0)

@@ -36,6 +36,10 @@ var (
 	// ErrNotReady means that the node has not caught up with its cluster yet.
 	ErrNotReady = errors.New("the node has not caught up with its cluster yet")
 
+	// ErrNotMember means that the node is no member of its cluster: it was removed,
+	// or it is still joining. It hears of no change, so it answers nothing.
+	ErrNotMember = errors.New("this node is no member of its cluster: it was removed, or has not joined yet; ask another node")
+
 	// ErrTokenMalformed means that a text is no token of any cluster's, or was altered.
 	ErrTokenMalformed = errors.New("the token is malformed or was altered; use tokens as they were answered")
 

@@ -18,7 +18,7 @@ import (
 // result. It tries again only where nothing was proposed. The error is a
 // *Rejection, ErrOutcomeUnknown, or says that nothing was written.
 func (n *Node) propose(ctx context.Context, c command.Command) (command.Result, error) {
-	if err := n.serving(); err != nil {
+	if err := n.answering(); err != nil {
 		return command.Result{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, n.config.MaxWait)
@@ -46,7 +46,7 @@ func (n *Node) untilLeader(ctx context.Context, attempt func() error) error {
 		if !errors.Is(err, ErrNotLeader) || errors.Is(err, ErrOutcomeUnknown) {
 			return err
 		}
-		if closed := n.serving(); closed != nil {
+		if closed := n.answering(); closed != nil {
 			return closed
 		}
 		select {

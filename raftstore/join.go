@@ -160,7 +160,7 @@ func (n *Node) recordMember(ctx context.Context, m command.Member) error {
 // Remove takes a member out of the cluster for good. Its folder must not be used
 // again. Errors: ErrUnknownMember, ErrNotLeader, ErrOutcomeUnknown.
 func (n *Node) Remove(ctx context.Context, id string) error {
-	if err := n.serving(); err != nil {
+	if err := n.answering(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, n.config.MaxWait)

@@ -73,7 +73,7 @@ func (n *Node) PutStore(ctx context.Context, name string) (StoreInfo, error) {
 
 // Stores lists the stores by name, as this node knows them.
 func (n *Node) Stores(context.Context) ([]StoreInfo, error) {
-	if err := n.serving(); err != nil {
+	if err := n.answering(); err != nil {
 		return nil, err
 	}
 	return n.state.Stores(), nil
@@ -82,7 +82,7 @@ func (n *Node) Stores(context.Context) ([]StoreInfo, error) {
 // Store describes one store as this node knows it. A missing one is a *Rejection
 // with the code store_not_found.
 func (n *Node) Store(_ context.Context, name string) (StoreInfo, error) {
-	if err := n.serving(); err != nil {
+	if err := n.answering(); err != nil {
 		return StoreInfo{}, err
 	}
 	info, err := n.state.Store(name)

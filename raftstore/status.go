@@ -43,6 +43,9 @@ func (n *Node) notReady() string {
 	}
 	select {
 	case <-n.ready:
+		if err := n.answering(); err != nil {
+			return err.Error()
+		}
 		return ""
 	default:
 	}

@@ -127,6 +127,25 @@ func (n *Node) serving() error {
 	return nil
 }
 
+// answering says why the node answers no questions; nil when it does. A node that
+// was removed hears of no change any more: what it holds would be answered for
+// ever, revoked or not.
+func (n *Node) answering() error {
+	if err := n.serving(); err != nil {
+		return err
+	}
+	servers, err := n.servers()
+	if err != nil {
+		return err
+	}
+	for _, s := range servers {
+		if string(s.ID) == n.id {
+			return nil
+		}
+	}
+	return ErrNotMember
+}
+
 // diskStalled is told when the log's disk hangs and when it is back. A leader in
 // this state cannot step down by itself, since Raft waits for the disk: so it is
 // cut off from its followers, who elect another.

@@ -29,6 +29,7 @@ var sentinels = []struct {
 	{raftstore.ErrHalted, api.StorageFailed},
 	{raftstore.ErrClosed, api.NotReady},
 	{raftstore.ErrNotReady, api.NotReady},
+	{raftstore.ErrNotMember, api.NotReady},
 	{raftstore.ErrTokenMalformed, api.InvalidToken},
 	{raftstore.ErrTokenOtherCluster, api.ForeignToken},
 	{raftstore.ErrTokenAhead, api.TokenAhead},
