@@ -32,7 +32,9 @@ func connect(c *cli.Context) (*client.Client, error) {
 		}
 		addresses = append(addresses, address)
 	}
-	return client.New(client.Config{Addresses: addresses, UserAgent: "pemba-cli"})
+	// A node without a leader has waited for one before it answers, and somebody
+	// waits here: each address is tried once more, not as often as a program would.
+	return client.New(client.Config{Addresses: addresses, UserAgent: "pemba-cli", Retries: len(addresses)})
 }
 
 func connectStore(c *cli.Context) (*client.Store, error) {
