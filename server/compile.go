@@ -11,6 +11,7 @@ import (
 	"github.com/pemba-authz/pemba/schema/dialect/openfga"
 	"github.com/pemba-authz/pemba/schema/dialect/spicedb"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 )
 
@@ -51,7 +52,7 @@ func (s *Server) compile(ctx context.Context, from api.SchemaSource) (compiled, 
 	case api.SpiceDB:
 		err = importer(spicedb.Import(files))
 	default:
-		err = api.Faults{{Code: api.InvalidValue, Pointer: "/dialect", Message: fmt.Sprintf("there is no dialect %q", clip(string(from.Dialect))),
+		err = api.Faults{{Code: api.InvalidValue, Pointer: "/dialect", Message: fmt.Sprintf("there is no dialect %q", tuple.Clip(string(from.Dialect))),
 			Expected: "pemba, openfga or spicedb"}}.Problem()
 	}
 	if err != nil {
@@ -86,7 +87,7 @@ func (s *Server) files(wire []api.SchemaFile) ([]source.File, error) {
 		pointer := "/files/" + itoa(i)
 		if f.Name == "" || names[f.Name] {
 			faults = append(faults, api.Fault{Code: api.InvalidValue, Pointer: pointer + "/name",
-				Message: fmt.Sprintf("the name %q is empty or stands twice", clip(f.Name)), Expected: "a name of its own for every file"})
+				Message: fmt.Sprintf("the name %q is empty or stands twice", tuple.Clip(f.Name)), Expected: "a name of its own for every file"})
 		}
 		if !utf8.ValidString(f.Text) {
 			faults = append(faults, api.Fault{Code: api.InvalidValue, Pointer: pointer + "/text", Message: "the text is not valid UTF-8"})

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 )
 
@@ -75,10 +76,10 @@ func (s *Server) strayed(w http.ResponseWriter, r *http.Request, route http.Hand
 	route.ServeHTTP(probe, r)
 	if allow := probe.Header().Get("Allow"); probe.status == http.StatusMethodNotAllowed && allow != "" {
 		w.Header().Set("Allow", allow)
-		respondProblem(w, api.NewProblem(api.MethodNotAllowed, fmt.Sprintf("%s is not for %s; it takes %s", clip(r.URL.Path), clip(r.Method), allow)))
+		respondProblem(w, api.NewProblem(api.MethodNotAllowed, fmt.Sprintf("%s is not for %s; it takes %s", tuple.Clip(r.URL.Path), tuple.Clip(r.Method), allow)))
 		return
 	}
-	respondProblem(w, api.NewProblem(api.UnknownRoute, fmt.Sprintf("there is nothing at %s; /openapi.json lists what there is", clip(r.URL.Path))))
+	respondProblem(w, api.NewProblem(api.UnknownRoute, fmt.Sprintf("there is nothing at %s; /openapi.json lists what there is", tuple.Clip(r.URL.Path))))
 }
 
 // handle registers a route of the table.
@@ -117,8 +118,8 @@ func (s *Server) observe(r *http.Request, seen *observed, id string, took time.D
 	if !s.config.Logger.Enabled(r.Context(), level) {
 		return
 	}
-	s.config.Logger.Log(r.Context(), level, "request", "request", id, "method", clip(r.Method), "route", route,
-		"store", clip(r.PathValue("store")), "status", seen.status, "bytes", seen.bytes, "took", took)
+	s.config.Logger.Log(r.Context(), level, "request", "request", id, "method", tuple.Clip(r.Method), "route", route,
+		"store", tuple.Clip(r.PathValue("store")), "status", seen.status, "bytes", seen.bytes, "took", took)
 }
 
 // observed remembers what was answered.

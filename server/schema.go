@@ -103,7 +103,7 @@ func orphans(wire api.Orphans) (command.Orphans, error) {
 	case api.IgnoreOrphans:
 		return command.OrphansIgnore, nil
 	}
-	return 0, api.Faults{{Code: api.InvalidValue, Pointer: "/orphans", Message: fmt.Sprintf("there is no way %q with orphans", clip(string(wire))),
+	return 0, api.Faults{{Code: api.InvalidValue, Pointer: "/orphans", Message: fmt.Sprintf("there is no way %q with orphans", tuple.Clip(string(wire))),
 		Expected: "refuse, delete or ignore"}}.Problem()
 }
 
@@ -134,7 +134,7 @@ func (s *Server) schemaMatch(r *http.Request) (command.SchemaMatch, error) {
 		digest, err := hex.DecodeString(strings.Trim(tag, `"`))
 		// The zero digest would ask apply for any schema at all.
 		if err != nil || len(digest) != len(match.Digest) || tag != etag([32]byte(digest)) || [32]byte(digest) == [32]byte{} {
-			return match, api.NewProblem(api.SchemaChanged, fmt.Sprintf("If-Match says %s, and no schema has this ETag", clip(tag)))
+			return match, api.NewProblem(api.SchemaChanged, fmt.Sprintf("If-Match says %s, and no schema has this ETag", tuple.Clip(tag)))
 		}
 		match.Digest = [32]byte(digest)
 		return match, nil

@@ -114,7 +114,7 @@ func (c *shapeChecker) integer(t reflect.Type) {
 		return
 	}
 	if _, err := strconv.ParseInt(string(v), 10, t.Bits()); err != nil {
-		c.fail(c.dec.StackPointer(), api.WrongType, fmt.Sprintf("expected a whole number, found %s", clip(string(v))), "")
+		c.fail(c.dec.StackPointer(), api.WrongType, fmt.Sprintf("expected a whole number, found %s", tuple.Clip(string(v))), "")
 	}
 }
 
@@ -146,7 +146,7 @@ func (c *shapeChecker) object(t reflect.Type) {
 		name := c.token().String()
 		i := slices.IndexFunc(members, func(m member) bool { return m.name == name })
 		if i < 0 {
-			c.fail(c.dec.StackPointer(), api.UnknownMember, fmt.Sprintf("there is no member %q here", clip(name)), suggestMember(name, members))
+			c.fail(c.dec.StackPointer(), api.UnknownMember, fmt.Sprintf("there is no member %q here", tuple.Clip(name)), suggestMember(name, members))
 			c.skip()
 			continue
 		}
@@ -236,13 +236,4 @@ func kindName(kind jsontext.Kind) string {
 		return "a list"
 	}
 	return "nothing"
-}
-
-// clip shortens what a request said, before it is repeated to it.
-func clip(s string) string {
-	const most = 100
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

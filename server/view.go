@@ -245,9 +245,9 @@ func (q question) places() places {
 }
 
 func nameFault(pointer string, code api.Code, unknown *engine.NameError) api.Fault {
-	fault := api.Fault{Code: code, Pointer: pointer, Message: fmt.Sprintf("the schema has no type %q", clip(unknown.Name))}
+	fault := api.Fault{Code: code, Pointer: pointer, Message: fmt.Sprintf("the schema has no type %q", tuple.Clip(unknown.Name))}
 	if code == api.UnknownRelation {
-		fault.Message = fmt.Sprintf("type %s has no relation or permission %q", unknown.Type, clip(unknown.Name))
+		fault.Message = fmt.Sprintf("type %s has no relation or permission %q", unknown.Type, tuple.Clip(unknown.Name))
 	}
 	if unknown.Suggestion != "" {
 		fault.Suggestion = fmt.Sprintf("did you mean %q?", unknown.Suggestion)

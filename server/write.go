@@ -108,7 +108,7 @@ func (s *Server) operations(wire []api.Operation) (raftstore.WriteRequest, api.F
 		op, ok := ops[operation.Op]
 		if !ok {
 			faults = append(faults, api.Fault{Code: api.InvalidValue, Pointer: pointer + "/op",
-				Message: fmt.Sprintf("there is no operation %q", clip(string(operation.Op))), Expected: "create, touch or delete"})
+				Message: fmt.Sprintf("there is no operation %q", tuple.Clip(string(operation.Op))), Expected: "create, touch or delete"})
 		}
 		t, wrong := operation.Tuple.Tuple()
 		faults = append(faults, wrong.Under(pointer)...)
@@ -143,7 +143,7 @@ func (s *Server) preconditions(wire []api.Precondition, faults *api.Faults) []ra
 		out := raftstore.Precondition{Must: musts[p.Must]}
 		if out.Must == 0 {
 			*faults = append(*faults, api.Fault{Code: api.InvalidValue, Pointer: pointer + "/must",
-				Message: fmt.Sprintf("there is no demand %q", clip(string(p.Must))), Expected: "match, not_match or unchanged"})
+				Message: fmt.Sprintf("there is no demand %q", tuple.Clip(string(p.Must))), Expected: "match, not_match or unchanged"})
 		}
 		var wrong api.Faults
 		out.Filter, wrong = p.Filter.Filter()

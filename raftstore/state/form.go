@@ -2,7 +2,6 @@ package state
 
 import (
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -14,17 +13,17 @@ import (
 func validForm(t tuple.Tuple) error {
 	switch {
 	case t.Object.Type == "" || t.Relation == "" || t.Subject.Type == "":
-		return fmt.Errorf("%s: %w", clip(t.Key.String()), errForm)
+		return fmt.Errorf("%s: %w", tuple.Clip(t.Key.String()), errForm)
 	case t.Object.ID == tuple.Wildcard:
-		return fmt.Errorf("%s: an object's id may not be the wildcard *: only a subject's may", clip(t.Key.String()))
+		return fmt.Errorf("%s: an object's id may not be the wildcard *: only a subject's may", tuple.Clip(t.Key.String()))
 	case t.Subject.IsWildcard() && t.Subject.IsUserset():
-		return fmt.Errorf("%s: a wildcard subject has no relation", clip(t.Key.String()))
+		return fmt.Errorf("%s: a wildcard subject has no relation", tuple.Clip(t.Key.String()))
 	case len(t.Condition.Context) > tuple.MaxContextBytes:
-		return fmt.Errorf("%s: the context has %d bytes, %d are the most", clip(t.Key.String()), len(t.Condition.Context), tuple.MaxContextBytes)
+		return fmt.Errorf("%s: the context has %d bytes, %d are the most", tuple.Clip(t.Key.String()), len(t.Condition.Context), tuple.MaxContextBytes)
 	}
 	for _, id := range []string{t.Object.ID, t.Subject.ID} {
 		if err := validID(id); err != nil {
-			return fmt.Errorf("%s: %w", clip(t.Key.String()), err)
+			return fmt.Errorf("%s: %w", tuple.Clip(t.Key.String()), err)
 		}
 	}
 	return nil
@@ -46,11 +45,4 @@ func validID(id string) error {
 		}
 	}
 	return nil
-}
-
-func clip(s string) string {
-	if len(s) <= 200 {
-		return s
-	}
-	return strings.ToValidUTF8(s[:200], "") + "…"
 }

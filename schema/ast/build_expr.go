@@ -92,9 +92,9 @@ func (p *parser) expr(rule *exprRule) Expr {
 		if fault.Op == "except" && rule.Rest[0].Op == "except" {
 			code, message = "chained_except", "except does not chain"
 		}
-		suggestion := "write " + clip(exprText(result, false))
+		suggestion := "write " + tuple.Clip(exprText(result, false))
 		if code == "chained_except" && allExcept(rule) {
-			suggestion = "write " + clip(exprText(exceptAll(result), false))
+			suggestion = "write " + tuple.Clip(exprText(exceptAll(result), false))
 		}
 		p.report(fault.Pos, len(fault.Op), code, message, "", suggestion)
 	}
@@ -125,13 +125,6 @@ func exceptAll(e Expr) Expr {
 		e = op.Operands[0]
 	}
 	return &Operation{Op: Except, Operands: []Expr{e, &Operation{Op: Or, Operands: excluded}}}
-}
-
-func clip(text string) string {
-	if len(text) <= 200 {
-		return text
-	}
-	return strings.ToValidUTF8(text[:200], "") + "…"
 }
 
 func (p *parser) term(rule *termRule) Expr {

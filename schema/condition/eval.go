@@ -207,18 +207,11 @@ func (p *Program) evalError(err error) error {
 		named.Condition = p.Name
 		return &named
 	}
-	e := &EvalError{Code: CodeEval, Condition: p.Name, Reason: clip(strings.TrimPrefix(err.Error(), "internal error: ")), cause: err}
+	e := &EvalError{Code: CodeEval, Condition: p.Name, Reason: tuple.Clip(strings.TrimPrefix(err.Error(), "internal error: ")), cause: err}
 	var cancelled interpreter.EvalCancelledError
 	if errors.As(err, &cancelled) {
 		e.Code = CodeTooCost
 		e.Reason = fmt.Sprintf("the evaluation took too long: it cost more than %d", MaxCost)
 	}
 	return e
-}
-
-func clip(s string) string {
-	if len(s) <= 200 {
-		return s
-	}
-	return strings.ToValidUTF8(s[:200], "") + "…"
 }

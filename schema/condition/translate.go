@@ -9,6 +9,7 @@ import (
 	"cel.dev/cel-go/common/operators"
 
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // maxFaults bounds what is reported of one expression: a broken one can give an
@@ -71,17 +72,17 @@ func (c *compiler) words(message string) (code, text, suggestion string) {
 		text, _, _ = strings.Cut(text, " expecting {")
 		text = strings.ReplaceAll(text, "'<EOF>'", "the end")
 		text = strings.ReplaceAll(text, "<EOF>", "the end")
-		return CodeSyntax, "this is not CEL: " + clip(text), ""
+		return CodeSyntax, "this is not CEL: " + tuple.Clip(text), ""
 	case strings.HasPrefix(message, "reserved identifier"), strings.HasPrefix(message, "invalid "), strings.Contains(message, "macro"), strings.Contains(message, "simple name"):
-		return CodeSyntax, clip(message), ""
+		return CodeSyntax, tuple.Clip(message), ""
 	case strings.Contains(message, "recursion"):
 		return CodeTooLarge, fmt.Sprintf("the expression nests too deep: %d is the most", MaxDepth), "split it into several conditions"
 	case strings.Contains(message, "node count"):
 		return CodeTooLarge, fmt.Sprintf("the expression has too many parts: %d are the most", MaxNodes), "split it into several conditions"
 	case strings.Contains(message, "exceeds limit"), strings.Contains(message, "limit exceeded"):
-		return CodeTooLarge, clip(message), ""
+		return CodeTooLarge, tuple.Clip(message), ""
 	}
-	return CodeType, clip(message), ""
+	return CodeType, tuple.Clip(message), ""
 }
 
 // functions are those that a misspelt name is compared with.
@@ -103,5 +104,5 @@ func (c *compiler) nearest(name string) string {
 	if len(params) == 0 {
 		return "the condition has no parameters"
 	}
-	return clip("the parameters are " + strings.Join(params, ", "))
+	return tuple.Clip("the parameters are " + strings.Join(params, ", "))
 }

@@ -23,14 +23,16 @@ type SyntaxError struct {
 
 // Error returns the reason with the place.
 func (e *SyntaxError) Error() string {
-	return fmt.Sprintf("%s (at byte %d of %q)", e.Reason, e.Offset, clip(e.Text))
+	return fmt.Sprintf("%s (at byte %d of %q)", e.Reason, e.Offset, Clip(e.Text))
 }
 
-func clip(s string) string {
-	if len(s) <= 200 {
-		return s
+// Clip shortens a text that came from outside for a message.
+func Clip(text string) string {
+	const most = 200 // bytes
+	if len(text) <= most {
+		return text
 	}
-	return strings.ToValidUTF8(s[:200], "") + "…"
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 // Parse reads type:id#relation@subject[ with condition [{json}]][ until time].
@@ -145,7 +147,7 @@ func (p parser) key(text string) (Key, error) {
 func (p parser) object(text string, offset int) (Object, error) {
 	typ, id, ok := strings.Cut(text, ":")
 	if !ok {
-		return Object{}, p.fail(offset, "expected type:id, found %q", clip(text))
+		return Object{}, p.fail(offset, "expected type:id, found %q", Clip(text))
 	}
 	if err := p.name(typ, offset, true); err != nil {
 		return Object{}, err
@@ -163,7 +165,7 @@ func (p parser) subject(text string, offset int) (Subject, error) {
 	head, relation, isUserset := strings.Cut(text, "#")
 	typ, id, ok := strings.Cut(head, ":")
 	if !ok {
-		return Subject{}, p.fail(offset, "expected a subject (type:id, type:id#relation or type:*), found %q", clip(text))
+		return Subject{}, p.fail(offset, "expected a subject (type:id, type:id#relation or type:*), found %q", Clip(text))
 	}
 	if err := p.name(typ, offset, true); err != nil {
 		return Subject{}, err
@@ -227,7 +229,7 @@ func (p parser) attributes(tail string, offset int, t *Tuple) error {
 		next = word()
 	}
 	if next != "" {
-		return p.fail(at()-len(next), "unexpected %q: a tuple ends in [ with condition {json}] [ until time]", clip(next))
+		return p.fail(at()-len(next), "unexpected %q: a tuple ends in [ with condition {json}] [ until time]", Clip(next))
 	}
 	return nil
 }
@@ -236,10 +238,10 @@ func (p parser) attributes(tail string, offset int, t *Tuple) error {
 func ParseTime(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is not a time as RFC 3339 has it, like 2030-01-01T00:00:00Z", clip(text))
+		return time.Time{}, fmt.Errorf("%q is not a time as RFC 3339 has it, like 2030-01-01T00:00:00Z", Clip(text))
 	}
 	if t.Before(minTime) || t.After(maxTime) {
-		return time.Time{}, fmt.Errorf("the time %q is outside 1970 to 2553", clip(text))
+		return time.Time{}, fmt.Errorf("the time %q is outside 1970 to 2553", Clip(text))
 	}
 	return t.UTC(), nil
 }

@@ -149,7 +149,7 @@ func (d *decoder) object(t *Type) (any, error) {
 			return nil, d.broken(t, err)
 		}
 		key := name.String()
-		d.path = append(d.path, "."+clip(key))
+		d.path = append(d.path, "."+tuple.Clip(key))
 		if object[key], err = d.value(element); err != nil {
 			return nil, err
 		}

@@ -29,6 +29,7 @@ import (
 	"strings"
 
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // Kind tells types apart.
@@ -104,7 +105,7 @@ func parseType(whole, text string, depth int) (*Type, error) {
 	kind := kindOf(strings.TrimSpace(name))
 	switch {
 	case kind == Invalid:
-		return nil, &TypeError{Text: whole, Message: fmt.Sprintf("%q is not a type of a parameter", clip(name)), Suggestion: suggest(name)}
+		return nil, &TypeError{Text: whole, Message: fmt.Sprintf("%q is not a type of a parameter", tuple.Clip(name)), Suggestion: suggest(name)}
 	case kind != List && kind != Map && nested:
 		return nil, &TypeError{Text: whole, Message: fmt.Sprintf("%s takes no type in <>", kind), Suggestion: "only list and map do"}
 	case kind != List && kind != Map:
@@ -115,7 +116,7 @@ func parseType(whole, text string, depth int) (*Type, error) {
 	}
 	inner, ok := strings.CutSuffix(strings.TrimSpace(rest), ">")
 	if !ok {
-		return nil, &TypeError{Text: whole, Message: fmt.Sprintf("the type %q does not end in >", clip(whole)),
+		return nil, &TypeError{Text: whole, Message: fmt.Sprintf("the type %q does not end in >", tuple.Clip(whole)),
 			Suggestion: fmt.Sprintf("write %s<string>", kind)}
 	}
 	element, err := parseType(whole, inner, depth+1)
@@ -148,11 +149,4 @@ func suggest(name string) string {
 		return near
 	}
 	return "there are bool, int, uint, double, string, bytes, duration, timestamp, ipaddress, any, list<T> and map<T>"
-}
-
-func clip(s string) string {
-	if len(s) <= 80 {
-		return s
-	}
-	return strings.ToValidUTF8(s[:80], "") + "…"
 }

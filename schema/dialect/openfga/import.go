@@ -14,6 +14,7 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // Import translates an OpenFGA model into Pemba's language. The first file is
@@ -60,7 +61,7 @@ func read(files []source.File, report *dialect.Reporter) (models []*model, modul
 	if m.module.text != "" {
 		report.Refuse("bad_version", m.module.place, len(m.module.text), "a module alone does not say its schema's version", "give the fga.mod that lists it")
 	} else if v := m.version; v.text != "1.1" && v.text != "1.2" {
-		report.Refuse("bad_version", v.place, max(len(v.text), 1), fmt.Sprintf("the version %q of the schema is neither 1.1 nor 1.2", clip(v.text)), "")
+		report.Refuse("bad_version", v.place, max(len(v.text), 1), fmt.Sprintf("the version %q of the schema is neither 1.1 nor 1.2", tuple.Clip(v.text)), "")
 	}
 	return []*model{m}, false
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // manifest is an fga.mod: the modules of one model.
@@ -59,7 +60,7 @@ func readManifest(f source.File, report *dialect.Reporter) (manifest, bool) {
 				m.contents = append(m.contents, name{item.Value, nodePlace(f, item)})
 			}
 		default:
-			report.Refuse("bad_manifest", nodePlace(f, key), len(key.Value), fmt.Sprintf("%q is no part of a manifest, or its value has the wrong form", clip(key.Value)),
+			report.Refuse("bad_manifest", nodePlace(f, key), len(key.Value), fmt.Sprintf("%q is no part of a manifest, or its value has the wrong form", tuple.Clip(key.Value)),
 				"a manifest has schema (a string) and contents (a list of files)")
 		}
 	}
@@ -84,7 +85,7 @@ func readModules(files []source.File, report *dialect.Reporter) []*model {
 		return nil
 	}
 	if m.schema.text != "1.2" {
-		report.Refuse("bad_version", m.schema.place, len(m.schema.text), fmt.Sprintf("the version %q of the schema is not 1.2, which modules need", clip(m.schema.text)), "schema: '1.2'")
+		report.Refuse("bad_version", m.schema.place, len(m.schema.text), fmt.Sprintf("the version %q of the schema is not 1.2, which modules need", tuple.Clip(m.schema.text)), "schema: '1.2'")
 	}
 	given := map[string]source.File{}
 	for _, f := range files[1:] {
@@ -102,11 +103,11 @@ func readModules(files []source.File, report *dialect.Reporter) []*model {
 		whole, used[f.Name] = whole && found, true
 		switch {
 		case !dialect.SafePath(c.text) || strings.Contains(c.text, "..") || !strings.HasSuffix(c.text, ".fga"):
-			report.Refuse("bad_path", c.place, len(c.text), fmt.Sprintf("%q is no .fga file below the manifest's folder", clip(c.text)), "")
+			report.Refuse("bad_path", c.place, len(c.text), fmt.Sprintf("%q is no .fga file below the manifest's folder", tuple.Clip(c.text)), "")
 		case seen[path.Clean(c.text)]:
-			report.Refuse("duplicate", c.place, len(c.text), fmt.Sprintf("the file %q is listed twice", clip(c.text)), "")
+			report.Refuse("duplicate", c.place, len(c.text), fmt.Sprintf("the file %q is listed twice", tuple.Clip(c.text)), "")
 		case !found:
-			report.Refuse("missing_file", c.place, len(c.text), fmt.Sprintf("the file %q is not there", clip(c.text)), "give it with the manifest")
+			report.Refuse("missing_file", c.place, len(c.text), fmt.Sprintf("the file %q is not there", tuple.Clip(c.text)), "give it with the manifest")
 		case report.Open(f):
 			read := parseDSL(f, report)
 			if read == nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // parser reads the DSL line by line: a fault ends its line, the next one is read
@@ -214,7 +215,7 @@ func (p *parser) typeLine() error {
 	}
 	t.name = n
 	if first, twice := p.extended[n.text]; t.extend && twice {
-		p.report.Refuse("duplicate", n.place, len(n.text), "the type "+clip(n.text)+" is extended twice in this file", "join the two: the first is at "+first.String())
+		p.report.Refuse("duplicate", n.place, len(n.text), "the type "+tuple.Clip(n.text)+" is extended twice in this file", "join the two: the first is at "+first.String())
 	} else if t.extend {
 		p.extended[n.text] = n.place
 	}

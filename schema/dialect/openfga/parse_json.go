@@ -7,6 +7,7 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // jsonModel reads the JSON form of a model, with names in snake case or camel case.
@@ -62,7 +63,7 @@ func (j *jsonModel) object(n *node, what string, allowed ...string) bool {
 	for _, m := range n.members {
 		if !slices.Contains(allowed, m.name.text) {
 			j.report.Refuse("unknown_field", m.name.place, len(m.name.text)+2,
-				fmt.Sprintf("%s has the unknown field %q", what, clip(m.name.text)), "one of "+strings.Join(allowed, ", "))
+				fmt.Sprintf("%s has the unknown field %q", what, tuple.Clip(m.name.text)), "one of "+strings.Join(allowed, ", "))
 		}
 	}
 	return true
@@ -97,7 +98,7 @@ func (j *jsonModel) typeDef(n *node) {
 	}
 	for _, m := range described.members {
 		if n.field("relations").field(m.name.text) == nil {
-			j.refuse(m.name.place, fmt.Sprintf("the metadata describes %q, which type %s does not define", clip(m.name.text), t.name.text))
+			j.refuse(m.name.place, fmt.Sprintf("the metadata describes %q, which type %s does not define", tuple.Clip(m.name.text), t.name.text))
 		}
 	}
 }
@@ -172,7 +173,7 @@ func (j *jsonModel) rewrite(n *node) *rewrite {
 		}
 		return j.operation(difference, m.name.place, base, subtract)
 	}
-	j.report.Refuse("unknown_field", m.name.place, len(m.name.text)+2, fmt.Sprintf("a definition has the unknown field %q", clip(m.name.text)),
+	j.report.Refuse("unknown_field", m.name.place, len(m.name.text)+2, fmt.Sprintf("a definition has the unknown field %q", tuple.Clip(m.name.text)),
 		"one of this, computedUserset, tupleToUserset, union, intersection, difference")
 	return nil
 }
@@ -216,7 +217,7 @@ func (j *jsonModel) condition(m member) {
 		return
 	}
 	if n := m.value.field("name").str(); n.text != m.name.text {
-		j.refuse(m.value.place, fmt.Sprintf("the condition %q names itself %q", clip(m.name.text), clip(n.text)))
+		j.refuse(m.value.place, fmt.Sprintf("the condition %q names itself %q", tuple.Clip(m.name.text), tuple.Clip(n.text)))
 	}
 	c.body = m.value.field("expression").str()
 	if c.body.place.Line == 0 {
@@ -245,7 +246,7 @@ func (j *jsonModel) paramType(n *node, mayNest bool) string {
 	typ := strings.ToLower(strings.TrimPrefix(given.text, "TYPE_NAME_"))
 	generic, known := paramTypes[typ]
 	if !known || typ == given.text || generic && !mayNest {
-		j.refuse(n.place, fmt.Sprintf("%q is no type of a parameter here", clip(given.text)))
+		j.refuse(n.place, fmt.Sprintf("%q is no type of a parameter here", tuple.Clip(given.text)))
 		return ""
 	}
 	elements := n.field("generic_types", "genericTypes")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // kind tells tokens apart. Punctuation is its own kind: the character.
@@ -46,15 +47,8 @@ func (t token) found() string {
 	case comment:
 		return "comment"
 	default:
-		return "\"" + clip(t.text) + "\""
+		return "\"" + tuple.Clip(t.text) + "\""
 	}
-}
-
-func clip(s string) string {
-	if len(s) <= 80 {
-		return s
-	}
-	return strings.ToValidUTF8(s[:80], "") + "…"
 }
 
 // scanner cuts a file into tokens. The DSL is one of lines: a line's end is a

@@ -9,6 +9,7 @@ import (
 	"github.com/pemba-authz/pemba/schema/ast"
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // selfTuples is what the header refuses: OpenFGA refuses tuples of a userset to
@@ -97,7 +98,7 @@ func (w *world) typ(t *typeDef) *ast.Type {
 				"move them into a relation of their own and refer to it")
 		}
 		if dialect.TooDeep(expr) {
-			w.refuse("too_deep", r.name, fmt.Sprintf("the definition of %s nests deeper than Pemba's language reads", clip(r.name.text)), "give a part of it a name of its own")
+			w.refuse("too_deep", r.name, fmt.Sprintf("the definition of %s nests deeper than Pemba's language reads", tuple.Clip(r.name.text)), "give a part of it a name of its own")
 		}
 		out.Body.Members = append(out.Body.Members, &ast.Relation{Notes: notes(false, r.comments), Permission: directs == 0,
 			Names: []ast.Name{ast.N(RelationName(r.name.text))}, Expr: expr})

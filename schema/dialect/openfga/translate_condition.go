@@ -7,6 +7,7 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/ast"
 	"github.com/pemba-authz/pemba/schema/dialect"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // foreignFunctions are functions of Pemba's conditions that OpenFGA's lack.
@@ -16,7 +17,7 @@ var foreignFunctions = []string{"now", "isSubtreeOf"}
 func (w *world) checkCondition(c *conditionDef) {
 	if c.body.text == "" {
 		if !w.report.Failed() { // else it did not parse
-			w.refuse("no_expression", c.name, fmt.Sprintf("the condition %s has no expression", clip(c.name.text)), "")
+			w.refuse("no_expression", c.name, fmt.Sprintf("the condition %s has no expression", tuple.Clip(c.name.text)), "")
 		}
 		return
 	}

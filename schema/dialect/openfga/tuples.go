@@ -47,7 +47,7 @@ func (k key) tuple(at source.Place) (dialect.Placed, error) {
 	fail := func(field string, err error) (dialect.Placed, error) {
 		var syntax *tuple.SyntaxError
 		if errors.As(err, &syntax) {
-			return t, dialect.Fault(at, "%s %q: %s", field, clip(syntax.Text), syntax.Reason)
+			return t, dialect.Fault(at, "%s %q: %s", field, tuple.Clip(syntax.Text), syntax.Reason)
 		}
 		return t, dialect.Fault(at, "%s: %v", field, err)
 	}
@@ -107,5 +107,5 @@ func Object(text string) string { return renameObject(text) }
 
 // unknownField refuses a field of a tuple.
 func unknownField(at source.Place, field string) error {
-	return dialect.Fault(at, "%s", fmt.Sprintf("a tuple has no field %q: it has user, relation, object and condition", clip(field)))
+	return dialect.Fault(at, "%s", fmt.Sprintf("a tuple has no field %q: it has user, relation, object and condition", tuple.Clip(field)))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // columns are those of a CSV file; the last ones may be left out.
@@ -67,7 +68,7 @@ func csvHeader(name string, header []string) (map[string]int, error) {
 	for i, h := range header {
 		h = strings.TrimSpace(h)
 		if !slices.Contains(columns, h) {
-			return nil, dialect.Fault(at, "unknown column %q: the columns are %s", clip(h), strings.Join(columns, ", "))
+			return nil, dialect.Fault(at, "unknown column %q: the columns are %s", tuple.Clip(h), strings.Join(columns, ", "))
 		}
 		if _, twice := index[h]; twice {
 			return nil, dialect.Fault(at, "the column %s stands twice", h)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // readTuplesJSON reads tuples from JSON: a list of them, one after the other, or
@@ -126,7 +127,7 @@ func (j *tupleReader) object() error {
 			err = j.token()
 		default:
 			refused = true
-			if err := j.refuse(j.place(len(field)+2), "unknown field %q: a tuple has user, relation, object and condition", clip(field)); err != nil {
+			if err := j.refuse(j.place(len(field)+2), "unknown field %q: a tuple has user, relation, object and condition", tuple.Clip(field)); err != nil {
 				return err
 			}
 			err = j.dec.SkipValue()
@@ -214,7 +215,7 @@ func (j *tupleReader) condition(k *key) error {
 			value, err = j.dec.ReadValue()
 			k.context = value.Clone()
 		default:
-			return fmt.Errorf("a condition has no field %q: it has name and context", clip(field))
+			return fmt.Errorf("a condition has no field %q: it has name and context", tuple.Clip(field))
 		}
 		if err != nil {
 			return err

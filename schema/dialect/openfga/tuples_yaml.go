@@ -120,7 +120,7 @@ func yamlCondition(name string, n *yaml.Node, k *key) error {
 			}
 			k.context = []byte(text.String())
 		default:
-			return dialect.Fault(yamlPlace(name, field), "a condition has no field %q: it has name and context", clip(field.Value))
+			return dialect.Fault(yamlPlace(name, field), "a condition has no field %q: it has name and context", tuple.Clip(field.Value))
 		}
 	}
 	return nil
@@ -174,7 +174,7 @@ func yamlScalar(n *yaml.Node) (string, error) {
 	case "!!bool":
 		var b bool
 		if err := n.Decode(&b); err != nil {
-			return "", fmt.Errorf("%q is no boolean", clip(n.Value))
+			return "", fmt.Errorf("%q is no boolean", tuple.Clip(n.Value))
 		}
 		return fmt.Sprint(b), nil
 	case "!!int":
@@ -183,14 +183,14 @@ func yamlScalar(n *yaml.Node) (string, error) {
 				return i.String(), nil
 			}
 		}
-		return "", fmt.Errorf("%q is no number that JSON can hold", clip(n.Value))
+		return "", fmt.Errorf("%q is no number that JSON can hold", tuple.Clip(n.Value))
 	case "!!float":
 		if v := jsontext.Value(n.Value); v.IsValid() && v.Kind() == '0' {
 			return n.Value, nil
 		}
 		var f float64
 		if err := n.Decode(&f); err != nil || f != f || f-f != 0 {
-			return "", fmt.Errorf("%q is no number that JSON can hold", clip(n.Value))
+			return "", fmt.Errorf("%q is no number that JSON can hold", tuple.Clip(n.Value))
 		}
 		return fmt.Sprint(f), nil
 	}

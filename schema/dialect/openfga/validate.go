@@ -3,6 +3,8 @@ package openfga
 import (
 	"fmt"
 	"regexp"
+
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // The rules on names are those of OpenFGA's API.
@@ -43,7 +45,7 @@ func (w *world) checkName(n name, what string, ok bool) {
 	if n.text == "self" || n.text == "this" {
 		w.refuse("reserved_name", n, fmt.Sprintf("a %s cannot be named %s", what, n.text), "self and this are reserved")
 	} else if !ok {
-		w.refuse("bad_name", n, fmt.Sprintf("%q is no name for a %s", clip(n.text), what), "names have no white space, :, #, @ or *, and a bounded length")
+		w.refuse("bad_name", n, fmt.Sprintf("%q is no name for a %s", tuple.Clip(n.text), what), "names have no white space, :, #, @ or *, and a bounded length")
 	}
 }
 
@@ -58,12 +60,12 @@ func (w *world) checkDirect(t *worldType, r *relationDef) {
 		other := w.types[d.typ.text]
 		switch {
 		case other == nil:
-			w.refuse("unknown_type", d.typ, fmt.Sprintf("the type %s is not defined", clip(d.typ.text)), w.near(d.typ.text))
+			w.refuse("unknown_type", d.typ, fmt.Sprintf("the type %s is not defined", tuple.Clip(d.typ.text)), w.near(d.typ.text))
 		case d.relation.text != "" && other.relations[d.relation.text] == nil:
-			w.refuse("unknown_relation", d.relation, fmt.Sprintf("type %s has no relation %s", d.typ.text, clip(d.relation.text)), w.nearRelation(other, d.relation.text))
+			w.refuse("unknown_relation", d.relation, fmt.Sprintf("type %s has no relation %s", d.typ.text, tuple.Clip(d.relation.text)), w.nearRelation(other, d.relation.text))
 		}
 		if d.condition.text != "" && w.conditions[d.condition.text] == nil {
-			w.refuse("unknown_condition", d.condition, fmt.Sprintf("the condition %s is not defined", clip(d.condition.text)), "")
+			w.refuse("unknown_condition", d.condition, fmt.Sprintf("the condition %s is not defined", tuple.Clip(d.condition.text)), "")
 		}
 	}
 	if r.rewrite == nil {
@@ -71,10 +73,10 @@ func (w *world) checkDirect(t *worldType, r *relationDef) {
 	}
 	direct := r.rewrite.uses(this)
 	if direct && len(r.direct) == 0 {
-		w.refuse("no_restriction", r.name, fmt.Sprintf("the relation %s takes tuples but names no types for them", clip(r.name.text)), "give its type restrictions")
+		w.refuse("no_restriction", r.name, fmt.Sprintf("the relation %s takes tuples but names no types for them", tuple.Clip(r.name.text)), "give its type restrictions")
 	}
 	if !direct && len(r.direct) > 0 {
-		w.refuse("no_direct", r.name, fmt.Sprintf("the relation %s names types for tuples that it does not take", clip(r.name.text)), "")
+		w.refuse("no_direct", r.name, fmt.Sprintf("the relation %s names types for tuples that it does not take", tuple.Clip(r.name.text)), "")
 	}
 }
 
@@ -84,7 +86,7 @@ func (w *world) checkRewrite(t *worldType, r *relationDef, e *rewrite) {
 	case computed:
 		switch {
 		case t.relations[e.relation.text] == nil:
-			w.refuse("unknown_relation", e.relation, fmt.Sprintf("type %s has no relation %s", t.def.name.text, clip(e.relation.text)), w.nearRelation(t, e.relation.text))
+			w.refuse("unknown_relation", e.relation, fmt.Sprintf("type %s has no relation %s", t.def.name.text, tuple.Clip(e.relation.text)), w.nearRelation(t, e.relation.text))
 		case e.relation.text == r.name.text:
 			w.refuse("self_reference", e.relation, fmt.Sprintf("the relation %s is defined by itself", r.name.text), "")
 		}
@@ -101,7 +103,7 @@ func (w *world) checkRewrite(t *worldType, r *relationDef, e *rewrite) {
 func (w *world) checkArrow(t *worldType, e *rewrite) {
 	tupleset := t.relations[e.tupleset.text]
 	if tupleset == nil {
-		w.refuse("unknown_relation", e.tupleset, fmt.Sprintf("type %s has no relation %s", t.def.name.text, clip(e.tupleset.text)), w.nearRelation(t, e.tupleset.text))
+		w.refuse("unknown_relation", e.tupleset, fmt.Sprintf("type %s has no relation %s", t.def.name.text, tuple.Clip(e.tupleset.text)), w.nearRelation(t, e.tupleset.text))
 		return
 	}
 	if tupleset.rewrite == nil {
@@ -125,7 +127,7 @@ func (w *world) checkArrow(t *worldType, e *rewrite) {
 		found = found || w.relation(d.typ.text, e.relation.text) != nil
 	}
 	if !found {
-		w.refuse("unknown_relation", e.relation, fmt.Sprintf("no type that %s leads to has a relation %s", e.tupleset.text, clip(e.relation.text)), "")
+		w.refuse("unknown_relation", e.relation, fmt.Sprintf("no type that %s leads to has a relation %s", e.tupleset.text, tuple.Clip(e.relation.text)), "")
 	}
 }
 

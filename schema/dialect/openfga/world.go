@@ -6,6 +6,7 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // world is all models of one import together: what names mean.
@@ -53,7 +54,7 @@ func (w *world) refuse(code string, n name, message, suggestion string) {
 }
 
 func (w *world) twice(n name, what string, first source.Place) {
-	w.refuse("duplicate", n, fmt.Sprintf("the %s %s is defined twice", what, clip(n.text)), "it is first defined at "+first.String())
+	w.refuse("duplicate", n, fmt.Sprintf("the %s %s is defined twice", what, tuple.Clip(n.text)), "it is first defined at "+first.String())
 }
 
 func (w *world) define(t *typeDef) {
@@ -72,7 +73,7 @@ func (w *world) define(t *typeDef) {
 func (w *world) relations(t *typeDef) {
 	info := w.types[t.name.text]
 	if info == nil {
-		w.refuse("unknown_type", t.name, fmt.Sprintf("the type %s that is extended is not defined in any module", clip(t.name.text)), w.near(t.name.text))
+		w.refuse("unknown_type", t.name, fmt.Sprintf("the type %s that is extended is not defined in any module", tuple.Clip(t.name.text)), w.near(t.name.text))
 		return
 	}
 	for _, r := range t.relations {

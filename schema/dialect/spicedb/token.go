@@ -6,6 +6,7 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 type kind rune
@@ -46,15 +47,8 @@ func (t token) found() string {
 	case terminator:
 		return "end of the statement"
 	default:
-		return "\"" + clip(t.text) + "\""
+		return "\"" + tuple.Clip(t.text) + "\""
 	}
-}
-
-func clip(s string) string {
-	if len(s) <= 80 {
-		return s
-	}
-	return strings.ToValidUTF8(s[:80], "") + "…"
 }
 
 // scanner cuts a file into tokens. The end of a line ends a statement when the

@@ -9,6 +9,7 @@ import (
 	"github.com/pemba-authz/pemba/schema/ast"
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // CaveatName returns the name that a caveat of SpiceDB has in Pemba, where the
@@ -97,7 +98,7 @@ func (w *world) definition(t *worldType) *ast.Type {
 			r.Expr = w.expr(t, m.expression)
 		}
 		if dialect.TooDeep(r.Expr) {
-			w.refuse("too_deep", m.name, fmt.Sprintf("the expression of %s nests deeper than Pemba's language reads", clip(m.name.text)), "give a part of it a name of its own")
+			w.refuse("too_deep", m.name, fmt.Sprintf("the expression of %s nests deeper than Pemba's language reads", tuple.Clip(m.name.text)), "give a part of it a name of its own")
 		}
 		out.Body.Members = append(out.Body.Members, r)
 	}

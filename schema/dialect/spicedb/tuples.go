@@ -85,7 +85,7 @@ func parseAt(text string, at source.Place, before int) (dialect.Placed, error) {
 	}
 	offset := min(max(syntax.Offset, 0), len(text))
 	at.Column = before + utf8.RuneCountInString(text[:offset]) + 1
-	return dialect.Placed{}, &source.Diagnostic{Code: "bad_tuple", Place: at, Width: 1, Excerpt: strings.Repeat(" ", before) + clip(text), Message: syntax.Reason}
+	return dialect.Placed{}, &source.Diagnostic{Code: "bad_tuple", Place: at, Width: 1, Excerpt: strings.Repeat(" ", before) + tuple.Clip(text), Message: syntax.Reason}
 }
 
 // Parse reads one relationship. An error is a *tuple.SyntaxError with its offset.
@@ -143,7 +143,7 @@ func (p *traitParser) trait(t *tuple.Tuple) error {
 	}
 	t.Condition.Name = CaveatName(name)
 	if !typeName.MatchString(name) {
-		return p.fail(p.offset+1, "%q is no name of a caveat", clip(name))
+		return p.fail(p.offset+1, "%q is no name of a caveat", tuple.Clip(name))
 	}
 	if rest[stop] == ']' {
 		p.offset += stop + 1

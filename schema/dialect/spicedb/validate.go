@@ -6,6 +6,7 @@ import (
 
 	"github.com/pemba-authz/pemba/schema/ast"
 	"github.com/pemba-authz/pemba/schema/dialect"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // The rules on names are those of SpiceDB's API.
@@ -49,7 +50,7 @@ func (w *world) validate() {
 
 func (w *world) checkName(n name, rule *regexp.Regexp) {
 	if !rule.MatchString(n.text) {
-		w.refuse("bad_name", n, fmt.Sprintf("%q is no name in SpiceDB", clip(n.text)), "a name has 3 to 64 lower-case letters, digits and _, and begins with a letter")
+		w.refuse("bad_name", n, fmt.Sprintf("%q is no name in SpiceDB", tuple.Clip(n.text)), "a name has 3 to 64 lower-case letters, digits and _, and begins with a letter")
 	}
 }
 
@@ -86,16 +87,16 @@ func (w *world) checkRelation(t *worldType, m *member) {
 		other := w.definitions[a.typ.text]
 		switch {
 		case other == nil:
-			w.refuse("unknown_type", a.typ, fmt.Sprintf("the definition %s is not there", clip(a.typ.text)), w.near(a.typ.text))
+			w.refuse("unknown_type", a.typ, fmt.Sprintf("the definition %s is not there", tuple.Clip(a.typ.text)), w.near(a.typ.text))
 		case a.relation.text != "" && other.members[a.relation.text] == nil:
-			w.refuse("unknown_relation", a.relation, fmt.Sprintf("the definition %s has no relation or permission %s", a.typ.text, clip(a.relation.text)), w.nearMember(other, a.relation.text))
+			w.refuse("unknown_relation", a.relation, fmt.Sprintf("the definition %s has no relation or permission %s", a.typ.text, tuple.Clip(a.relation.text)), w.nearMember(other, a.relation.text))
 		}
 		if a.caveat.text != "" && w.caveats[a.caveat.text] == nil {
 			suggestion := ""
 			if a.caveat.text == "expiration" {
 				suggestion = "use expiration at the beginning of the file makes it a keyword"
 			}
-			w.refuse("unknown_caveat", a.caveat, fmt.Sprintf("the caveat %s is not defined", clip(a.caveat.text)), suggestion)
+			w.refuse("unknown_caveat", a.caveat, fmt.Sprintf("the caveat %s is not defined", tuple.Clip(a.caveat.text)), suggestion)
 		}
 	}
 }
@@ -106,7 +107,7 @@ func (w *world) checkExpression(t *worldType, m *member, e *expression) {
 		left := t.members[e.relation.text]
 		switch {
 		case left == nil:
-			w.refuse("unknown_relation", e.relation, fmt.Sprintf("the definition %s has no relation or permission %s", t.def.name.text, clip(e.relation.text)), w.nearMember(t, e.relation.text))
+			w.refuse("unknown_relation", e.relation, fmt.Sprintf("the definition %s has no relation or permission %s", t.def.name.text, tuple.Clip(e.relation.text)), w.nearMember(t, e.relation.text))
 		case e.operator != reference && left.kind == permission:
 			w.refuse("permission_walked", e.relation, fmt.Sprintf("%s is a permission, and only a relation can be walked by an arrow", e.relation.text), "walk the relation that it is computed from")
 		}

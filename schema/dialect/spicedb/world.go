@@ -8,6 +8,7 @@ import (
 	"github.com/pemba-authz/pemba/schema/ast"
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // world is all files of one import together: what names mean.
@@ -84,11 +85,11 @@ func (l *loader) follow(from string, i *importDef, depth int) {
 	_, found := l.given[to]
 	switch {
 	case path.IsAbs(i.path.text) || !inside || !dialect.SafePath(to):
-		l.refuse("bad_path", i.path, fmt.Sprintf("the import %q leaves the folder of the root file", clip(i.path.text)), "imports stay within it")
+		l.refuse("bad_path", i.path, fmt.Sprintf("the import %q leaves the folder of the root file", tuple.Clip(i.path.text)), "imports stay within it")
 	case !found:
-		l.refuse("missing_file", i.path, fmt.Sprintf("the imported file %q is not there", clip(i.path.text)), "give it with the root file")
+		l.refuse("missing_file", i.path, fmt.Sprintf("the imported file %q is not there", tuple.Clip(i.path.text)), "give it with the root file")
 	case l.isOpen(to):
-		l.refuse("import_cycle", i.path, fmt.Sprintf("the file %q imports itself through others", clip(i.path.text)), "")
+		l.refuse("import_cycle", i.path, fmt.Sprintf("the file %q imports itself through others", tuple.Clip(i.path.text)), "")
 	case depth > dialect.MaxDepth:
 		l.refuse("too_deep", i.path, fmt.Sprintf("imports nested deeper than %d", dialect.MaxDepth), "")
 	case l.read[to] != nil:
@@ -121,7 +122,7 @@ func newWorld(files []*file, report *dialect.Reporter) *world {
 	taken := map[string]source.Place{}
 	take := func(n name, what string) bool {
 		if first, ok := taken[n.text]; ok {
-			w.refuse("duplicate", n, fmt.Sprintf("the name of the %s %s is taken", what, clip(n.text)), "it is first used at "+first.String())
+			w.refuse("duplicate", n, fmt.Sprintf("the name of the %s %s is taken", what, tuple.Clip(n.text)), "it is first used at "+first.String())
 			return false
 		}
 		taken[n.text] = n.place
@@ -170,10 +171,10 @@ func (w *world) checkPartials() bool {
 			switch {
 			case p == nil:
 				ok = false
-				w.refuse("unknown_partial", m.name, fmt.Sprintf("the partial %s is not defined", clip(m.name.text)), "")
+				w.refuse("unknown_partial", m.name, fmt.Sprintf("the partial %s is not defined", tuple.Clip(m.name.text)), "")
 			case state[p] == open || depth > dialect.MaxDepth:
 				ok = false
-				w.refuse("partial_cycle", m.name, fmt.Sprintf("the partial %s takes in itself", clip(m.name.text)), "")
+				w.refuse("partial_cycle", m.name, fmt.Sprintf("the partial %s takes in itself", tuple.Clip(m.name.text)), "")
 			case state[p] == 0:
 				visit(p, depth+1)
 			}
@@ -210,7 +211,7 @@ func (w *world) members(t *worldType, d *definition, before []remark) {
 			m.comments, before = append(before, m.comments...), nil
 		}
 		if other := t.members[m.name.text]; other != nil {
-			w.refuse("duplicate", m.name, fmt.Sprintf("the definition %s has %s twice", clip(t.def.name.text), clip(m.name.text)), "it is first defined at "+other.name.place.String())
+			w.refuse("duplicate", m.name, fmt.Sprintf("the definition %s has %s twice", tuple.Clip(t.def.name.text), tuple.Clip(m.name.text)), "it is first defined at "+other.name.place.String())
 			continue
 		}
 		t.members[m.name.text] = m
