@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"iter"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -61,10 +62,16 @@ func gather[T any](stream iter.Seq2[T, error], limit int, id func(T) string) (fo
 	return found, "", nil
 }
 
-// once is a stream that ends in an error at its beginning.
-func once[T any](err error) iter.Seq2[T, error] {
+// stream yields what a lookup finds, one by one; an error ends it.
+func stream[T any](ctx context.Context, v View, lookup func(e *evaluation, yield func(T, error) bool) error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		var none T
-		yield(none, err)
+		e, err := begin(ctx, v)
+		if err == nil {
+			err = lookup(e, yield)
+		}
+		if err != nil {
+			var none T
+			yield(none, err)
+		}
 	}
 }

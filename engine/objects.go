@@ -28,15 +28,9 @@ func LookupObjects(ctx context.Context, v View, q ObjectsQuestion, page Page) (O
 
 // StreamObjects yields the objects after an id, one by one; an error ends it.
 func StreamObjects(ctx context.Context, v View, q ObjectsQuestion, after string) iter.Seq2[FoundObject, error] {
-	e, err := begin(ctx, v)
-	if err != nil {
-		return once[FoundObject](err)
-	}
-	return func(yield func(FoundObject, error) bool) {
-		if err := e.objects(q, after, yield); err != nil {
-			yield(FoundObject{}, err)
-		}
-	}
+	return stream(ctx, v, func(e *evaluation, yield func(FoundObject, error) bool) error {
+		return e.lookupObjects(q, after, yield)
+	})
 }
 
 // lookupEdges is how many edges and pairs the walk up from a subject may meet
@@ -51,7 +45,7 @@ type candidate struct {
 	named   bool // a lookup of subjects met it where subjects are granted something
 }
 
-func (e *evaluation) objects(q ObjectsQuestion, after string, yield func(FoundObject, error) bool) error {
+func (e *evaluation) lookupObjects(q ObjectsQuestion, after string, yield func(FoundObject, error) bool) error {
 	t, relation, err := e.relationNamed(q.Type, q.Permission)
 	if err != nil {
 		return err

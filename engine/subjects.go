@@ -31,15 +31,9 @@ func LookupSubjects(ctx context.Context, v View, q SubjectsQuestion, page Page) 
 
 // StreamSubjects yields the subjects after an id, one by one; an error ends it.
 func StreamSubjects(ctx context.Context, v View, q SubjectsQuestion, after string) iter.Seq2[FoundSubject, error] {
-	e, err := begin(ctx, v)
-	if err != nil {
-		return once[FoundSubject](err)
-	}
-	return func(yield func(FoundSubject, error) bool) {
-		if err := e.lookupSubjects(q, after, yield); err != nil {
-			yield(FoundSubject{}, err)
-		}
-	}
+	return stream(ctx, v, func(e *evaluation, yield func(FoundSubject, error) bool) error {
+		return e.lookupSubjects(q, after, yield)
+	})
 }
 
 // memoWeight is how many atoms a lookup of subjects keeps: one subject's serve
