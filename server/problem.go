@@ -229,6 +229,9 @@ func orphanFault(o command.OrphanShape) api.Fault {
 		shape += " with " + o.Condition
 	}
 	message := fmt.Sprintf("%d tuples %s would be orphaned: %s", o.Count, shape, o.Reason)
+	if o.Count == 1 {
+		message = fmt.Sprintf("1 tuple %s would be orphaned: %s", shape, o.Reason)
+	}
 	if len(o.Examples) > 0 {
 		message += ", for example " + o.Examples[0]
 	}

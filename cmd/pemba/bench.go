@@ -77,7 +77,7 @@ func printBench(c *cli.Context, result bench.Result) error {
 			fmt.Fprintf(c.App.ErrWriter, "the last error: %s\n", s.LastError)
 		}
 	}
-	if result.Checks.Wrong > 0 {
+	if result.Checks.Wrong+result.Checks.Failed+result.Writes.Failed > 0 {
 		return errQuiet(exitNo)
 	}
 	return nil

@@ -185,6 +185,14 @@ func (d *demo) ask(url string) error {
 	return nil
 }
 
+// calledAs is how this command is called once more: go run leaves no pemba behind.
+func calledAs() string {
+	if name, err := os.Executable(); err == nil && strings.Contains(filepath.ToSlash(name), "/go-build") {
+		return "go run ./cmd/pemba"
+	}
+	return "pemba"
+}
+
 // invite says what to do next.
 func (d *demo) invite(url string) {
 	q := prepared{Question: api.Question{Object: "type:id", Permission: "permission", Subject: "user:ana"}}
@@ -195,16 +203,17 @@ func (d *demo) invite(url string) {
 	fmt.Fprintf(d.w, "  The server runs at %s until you press Ctrl-C.\n\n", url)
 	fmt.Fprintf(d.w, "  Ask it:\n    curl -s %s/v1/stores/%s/check -H 'content-type: application/json' \\\n      -d '{\"object\":%q,\"permission\":%q,\"subject\":%q}'\n\n",
 		url, devStore, q.Object, q.Permission, q.Subject)
-	fmt.Fprintf(d.w, "  Or, in another terminal:\n    export PEMBA_SERVER=%s PEMBA_STORE=%s\n    pemba explain %s %s %s\n    pemba lookup permissions %s %s\n    pemba tuple read\n\n",
-		url, devStore, q.Object, q.Permission, q.Subject, q.Object, q.Subject)
+	again := calledAs()
+	fmt.Fprintf(d.w, "  Or, in another terminal:\n    export PEMBA_SERVER=%[1]s PEMBA_STORE=%[2]s\n    %[3]s explain %[4]s %[5]s %[6]s\n    %[3]s lookup permissions %[4]s %[6]s\n    %[3]s tuple read\n\n",
+		url, devStore, again, q.Object, q.Permission, q.Subject)
 	file := d.schemaFile
 	if file == "" {
 		file = filepath.ToSlash(filepath.Join("examples", d.c.String("example"), "schema.pemba"))
 		if !exists(file) {
-			fmt.Fprintf(d.w, "  Change the schema:\n    pemba schema get > my.pemba, change it, then\n    pemba dev --schema my.pemba\n")
+			fmt.Fprintf(d.w, "  Change the schema:\n    %[1]s schema get > my.pemba, change it, then\n    %[1]s dev --schema my.pemba\n", again)
 			return
 		}
 	}
-	fmt.Fprintf(d.w, "  Change the schema: edit %s, then\n    go run ./cmd/pemba dev --schema %s\n", file, file)
+	fmt.Fprintf(d.w, "  Change the schema: edit %[1]s, then\n    %[2]s dev --schema %[1]s\n", file, again)
 	fmt.Fprintf(d.w, "\n  All of the surface: %s/openapi.json\n", url)
 }
