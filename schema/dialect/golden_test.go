@@ -1,22 +1,19 @@
 package dialect_test
 
 import (
-	"flag"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/pemba-authz/pemba/internal/golden"
 	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/dialect/openfga"
 	"github.com/pemba-authz/pemba/schema/dialect/spicedb"
 	"github.com/pemba-authz/pemba/schema/source"
 )
-
-var update = flag.Bool("update", false, "write what is got into the golden files")
 
 var importers = map[string]func([]source.File) dialect.Result{"openfga": openfga.Import, "spicedb": spicedb.Import}
 
@@ -61,20 +58,7 @@ func TestGolden(t *testing.T) {
 			report.WriteString(d.Render())
 		}
 		got.Files = append(got.Files, txtar.File{Name: "report", Data: []byte(report.String())})
-		golden := filepath.Join(filepath.Dir(path), strings.TrimSuffix(filepath.Base(path), ".txtar")+".golden")
-		text := txtar.Format(&got)
-		if *update {
-			if err := os.WriteFile(golden, text, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(want) != string(text) {
-			t.Errorf("got\n%s\nwant\n%s", text, want)
-		}
+		golden.Compare(t, strings.TrimSuffix(path, ".txtar")+".golden", string(txtar.Format(&got)))
 	})
 }
 

@@ -115,13 +115,25 @@ func (r *Reporter) Spend(steps int, at source.Place) bool {
 	return r.spent <= maxSteps
 }
 
-// Suggest returns the name among those given that is closest to an unknown one,
-// as a suggestion. It gives up where so much is wrong that it would take long.
-func (r *Reporter) Suggest(text string, names func(yield func(string) bool)) string {
-	if r.count[source.Error] >= maxSuggestions {
+// Bounds on the search for near misses.
+const (
+	maxSuggestions = 100 // errors after which there are none
+	maxCandidates  = 1000
+	maxNear        = 64 // bytes of a name
+)
+
+// Suggest asks whether an unknown name was meant to be one of those in a list.
+// It gives up where so much is wrong that it would take long.
+func Suggest[T any](r *Reporter, text string, list []T, name func(T) string) string {
+	if r.count[source.Error] >= maxSuggestions || len(text) > maxNear {
 		return ""
 	}
-	return near(text, names)
+	list = list[:min(len(list), maxCandidates)]
+	names := make([]string, len(list))
+	for i, entry := range list {
+		names[i] = name(entry)
+	}
+	return source.DidYouMean(text, names)
 }
 
 // Failed says whether an error was reported.

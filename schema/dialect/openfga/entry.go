@@ -28,16 +28,16 @@ func (w *world) checkEntries(cyclic map[*relationDef]bool) {
 		switch e.operator {
 		case this:
 			for _, d := range w.relation(at.typ, at.relation).direct {
-				if d.relation.text == "" || known(d.typ.text, d.relation.text) {
+				if d.relation.Text == "" || known(d.typ.Text, d.relation.Text) {
 					return true
 				}
 			}
 			return false
 		case computed:
-			return known(at.typ, e.relation.text)
+			return known(at.typ, e.relation.Text)
 		case fromTupleset:
-			for _, d := range w.relation(at.typ, e.tupleset.text).direct {
-				if w.relation(d.typ.text, e.relation.text) != nil && known(d.typ.text, e.relation.text) {
+			for _, d := range w.relation(at.typ, e.tupleset.Text).direct {
+				if w.relation(d.typ.Text, e.relation.Text) != nil && known(d.typ.Text, e.relation.Text) {
 					return true
 				}
 			}
@@ -61,13 +61,13 @@ func (w *world) checkEntries(cyclic map[*relationDef]bool) {
 	var work []key
 	for _, t := range w.order {
 		for _, r := range t.order {
-			work = append(work, key{t.def.name.text, r.name.text})
+			work = append(work, key{t.def.name.Text, r.name.Text})
 		}
 	}
 	for len(work) > 0 {
 		k := work[len(work)-1]
 		work = work[:len(work)-1]
-		if !w.report.Spend(steps, w.order[0].def.name.place) {
+		if !w.report.Spend(steps, w.order[0].def.name.Place) {
 			return
 		}
 		steps = 0
@@ -79,8 +79,8 @@ func (w *world) checkEntries(cyclic map[*relationDef]bool) {
 	}
 	for _, t := range w.order {
 		for _, r := range t.order {
-			if !has[key{t.def.name.text, r.name.text}] && !cyclic[r] {
-				w.refuse("no_entry", r.name, fmt.Sprintf("no subject can ever have %s on %s: every way leads back to it", r.name.text, t.def.name.text),
+			if !has[key{t.def.name.Text, r.name.Text}] && !cyclic[r] {
+				w.refuse("no_entry", r.name, fmt.Sprintf("no subject can ever have %s on %s: every way leads back to it", r.name.Text, t.def.name.Text),
 					"let it take tuples of a type, or refer to a relation that does")
 			}
 		}

@@ -58,10 +58,10 @@ func read(files []source.File, report *dialect.Reporter) (models []*model, modul
 	if m == nil {
 		return nil, false
 	}
-	if m.module.text != "" {
-		report.Refuse("bad_version", m.module.place, len(m.module.text), "a module alone does not say its schema's version", "give the fga.mod that lists it")
-	} else if v := m.version; v.text != "1.1" && v.text != "1.2" {
-		report.Refuse("bad_version", v.place, max(len(v.text), 1), fmt.Sprintf("the version %q of the schema is neither 1.1 nor 1.2", tuple.Clip(v.text)), "")
+	if m.module.Text != "" {
+		report.Refuse("bad_version", m.module.Place, len(m.module.Text), "a module alone does not say its schema's version", "give the fga.mod that lists it")
+	} else if v := m.version; v.Text != "1.1" && v.Text != "1.2" {
+		report.Refuse("bad_version", v.Place, max(len(v.Text), 1), fmt.Sprintf("the version %q of the schema is neither 1.1 nor 1.2", tuple.Clip(v.Text)), "")
 	}
 	return []*model{m}, false
 }

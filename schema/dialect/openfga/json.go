@@ -36,7 +36,7 @@ func (n *node) field(names ...string) *node {
 		return nil
 	}
 	for _, m := range n.members {
-		if slices.Contains(names, m.name.text) && m.value.kind != 'n' {
+		if slices.Contains(names, m.name.Text) && m.value.kind != 'n' {
 			return m.value
 		}
 	}
@@ -48,7 +48,7 @@ func (n *node) str() name {
 	if n == nil || n.kind != '"' {
 		return name{}
 	}
-	return name{n.text, n.place}
+	return name{Text: n.text, Place: n.place}
 }
 
 // readJSON reads one JSON value, strictly: no duplicate names, valid UTF-8,
@@ -136,7 +136,7 @@ func (r *jsonReader) value(depth int) (*node, error) {
 			if err != nil {
 				return nil, err
 			}
-			k := name{key.String(), at}
+			k := name{Text: key.String(), Place: at}
 			value, err := r.value(depth + 1)
 			if err != nil {
 				return nil, err

@@ -2,6 +2,7 @@ package openfga
 
 import (
 	"github.com/pemba-authz/pemba/schema/condition"
+	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
 )
 
@@ -17,11 +18,10 @@ type model struct {
 	tail       []string // comments below everything
 }
 
-// name is a word of the source with its place.
-type name struct {
-	text  string
-	place source.Place
-}
+type (
+	name   = dialect.Name
+	remark = dialect.Remark
+)
 
 type typeDef struct {
 	name      name
@@ -29,13 +29,6 @@ type typeDef struct {
 	comments  []remark
 	relations []*relationDef
 	order     int // of declaration among types and conditions
-}
-
-// remark is a comment.
-type remark struct {
-	text  string
-	doc   bool // it stands directly above its declaration
-	trail bool // it stands behind its declaration, on the same line
 }
 
 type relationDef struct {
@@ -56,15 +49,15 @@ type restriction struct {
 }
 
 func (r restriction) String() string {
-	text := r.typ.text
+	text := r.typ.Text
 	if r.wildcard {
 		text += ":*"
 	}
-	if r.relation.text != "" {
-		text += "#" + r.relation.text
+	if r.relation.Text != "" {
+		text += "#" + r.relation.Text
 	}
-	if r.condition.text != "" {
-		text += " with " + r.condition.text
+	if r.condition.Text != "" {
+		text += " with " + r.condition.Text
 	}
 	return text
 }

@@ -50,21 +50,21 @@ func readManifest(f source.File, report *dialect.Reporter) (manifest, bool) {
 		key, value := root.Content[i], root.Content[i+1]
 		switch {
 		case key.Value == "schema" && value.Kind == yaml.ScalarNode && value.ShortTag() == "!!str":
-			m.schema = name{value.Value, nodePlace(f, value)}
+			m.schema = name{Text: value.Value, Place: nodePlace(f, value)}
 		case key.Value == "contents" && value.Kind == yaml.SequenceNode:
 			for _, item := range value.Content {
 				if item.Kind != yaml.ScalarNode || item.ShortTag() != "!!str" {
 					report.Refuse("bad_manifest", nodePlace(f, item), 1, "contents lists the names of files", "")
 					continue
 				}
-				m.contents = append(m.contents, name{item.Value, nodePlace(f, item)})
+				m.contents = append(m.contents, name{Text: item.Value, Place: nodePlace(f, item)})
 			}
 		default:
 			report.Refuse("bad_manifest", nodePlace(f, key), len(key.Value), fmt.Sprintf("%q is no part of a manifest, or its value has the wrong form", tuple.Clip(key.Value)),
 				"a manifest has schema (a string) and contents (a list of files)")
 		}
 	}
-	if m.schema.text == "" && !report.Failed() {
+	if m.schema.Text == "" && !report.Failed() {
 		report.Refuse("bad_manifest", at, 1, "the manifest does not say its schema's version", "schema: '1.2'")
 	}
 	if len(m.contents) == 0 && !report.Failed() {
@@ -84,8 +84,8 @@ func readModules(files []source.File, report *dialect.Reporter) []*model {
 	if !ok {
 		return nil
 	}
-	if m.schema.text != "1.2" {
-		report.Refuse("bad_version", m.schema.place, len(m.schema.text), fmt.Sprintf("the version %q of the schema is not 1.2, which modules need", tuple.Clip(m.schema.text)), "schema: '1.2'")
+	if m.schema.Text != "1.2" {
+		report.Refuse("bad_version", m.schema.Place, len(m.schema.Text), fmt.Sprintf("the version %q of the schema is not 1.2, which modules need", tuple.Clip(m.schema.Text)), "schema: '1.2'")
 	}
 	given := map[string]source.File{}
 	for _, f := range files[1:] {
@@ -96,31 +96,31 @@ func readModules(files []source.File, report *dialect.Reporter) []*model {
 	whole, used := true, map[string]bool{}
 	seen := map[string]bool{}
 	for _, c := range m.contents {
-		f, found := given[path.Join(folder, c.text)]
+		f, found := given[path.Join(folder, c.Text)]
 		if !found {
-			f, found = given[path.Clean(c.text)]
+			f, found = given[path.Clean(c.Text)]
 		}
 		whole, used[f.Name] = whole && found, true
 		switch {
-		case !dialect.SafePath(c.text) || strings.Contains(c.text, "..") || !strings.HasSuffix(c.text, ".fga"):
-			report.Refuse("bad_path", c.place, len(c.text), fmt.Sprintf("%q is no .fga file below the manifest's folder", tuple.Clip(c.text)), "")
-		case seen[path.Clean(c.text)]:
-			report.Refuse("duplicate", c.place, len(c.text), fmt.Sprintf("the file %q is listed twice", tuple.Clip(c.text)), "")
+		case !dialect.SafePath(c.Text) || strings.Contains(c.Text, "..") || !strings.HasSuffix(c.Text, ".fga"):
+			report.Refuse("bad_path", c.Place, len(c.Text), fmt.Sprintf("%q is no .fga file below the manifest's folder", tuple.Clip(c.Text)), "")
+		case seen[path.Clean(c.Text)]:
+			report.Refuse("duplicate", c.Place, len(c.Text), fmt.Sprintf("the file %q is listed twice", tuple.Clip(c.Text)), "")
 		case !found:
-			report.Refuse("missing_file", c.place, len(c.text), fmt.Sprintf("the file %q is not there", tuple.Clip(c.text)), "give it with the manifest")
+			report.Refuse("missing_file", c.Place, len(c.Text), fmt.Sprintf("the file %q is not there", tuple.Clip(c.Text)), "give it with the manifest")
 		case report.Open(f):
 			read := parseDSL(f, report)
 			if read == nil {
 				whole = false
 				break
 			}
-			read.file = c.text
-			if read.module.text == "" {
+			read.file = c.Text
+			if read.module.Text == "" {
 				report.Refuse("no_module", source.Place{File: f.Name, Line: 1, Column: 1}, 1, "a file of a manifest begins with module and its name", "")
 			}
 			models = append(models, read)
 		}
-		seen[path.Clean(c.text)] = true
+		seen[path.Clean(c.Text)] = true
 	}
 	if !whole {
 		return nil

@@ -81,7 +81,7 @@ func (p *parser) blanks() {
 			}
 		case t.kind == comment:
 			empty = 0
-			p.pending = append(p.pending, remark{text: t.text, doc: t.alone})
+			p.pending = append(p.pending, remark{Text: t.text, Doc: t.alone})
 		default:
 			return
 		}
@@ -92,7 +92,7 @@ func (p *parser) blanks() {
 // undoc makes pending comments plain: an empty line parts them from what follows.
 func (p *parser) undoc() {
 	for i := range p.pending {
-		p.pending[i].doc = false
+		p.pending[i].Doc = false
 	}
 }
 
@@ -105,7 +105,7 @@ func (p *parser) comments() []remark {
 // flush keeps the comments at the end of the file.
 func (p *parser) flush() {
 	for _, c := range p.comments() {
-		p.model.tail = append(p.model.tail, c.text)
+		p.model.tail = append(p.model.tail, c.Text)
 	}
 }
 
@@ -113,7 +113,7 @@ func (p *parser) flush() {
 func (p *parser) header() error {
 	p.blanks()
 	for _, c := range p.comments() {
-		p.model.comments = append(p.model.comments, c.text)
+		p.model.comments = append(p.model.comments, c.Text)
 	}
 	first := p.take()
 	switch first.text {
@@ -136,7 +136,7 @@ func (p *parser) header() error {
 		if version.kind != word {
 			return p.fail(version, "the version of the schema: 1.1 or 1.2")
 		}
-		p.model.version = name{version.text, version.place}
+		p.model.version = name{Text: version.text, Place: version.place}
 		return p.endLine()
 	}
 	return p.fail(first, "model, with schema 1.1 below it, or module")
@@ -146,7 +146,7 @@ func (p *parser) header() error {
 // or joins what the line declares.
 func (p *parser) endLine() error {
 	if t := p.peek(); t.kind == comment {
-		p.pending = append(p.pending, remark{text: t.text})
+		p.pending = append(p.pending, remark{Text: t.text})
 		p.at++
 	}
 	if t := p.peek(); t.kind != newline && t.kind != end {
@@ -201,7 +201,7 @@ func (p *parser) typeLine() error {
 	}
 	if first.text == "extend" {
 		t.extend = true
-		if p.model.module.text == "" {
+		if p.model.module.Text == "" {
 			p.report.Refuse("extend_outside_module", first.place, first.width(),
 				"extend type stands only in a module", "write the relations where the type is defined, or begin the file with module")
 		}
@@ -214,10 +214,10 @@ func (p *parser) typeLine() error {
 		return err
 	}
 	t.name = n
-	if first, twice := p.extended[n.text]; t.extend && twice {
-		p.report.Refuse("duplicate", n.place, len(n.text), "the type "+tuple.Clip(n.text)+" is extended twice in this file", "join the two: the first is at "+first.String())
+	if first, twice := p.extended[n.Text]; t.extend && twice {
+		p.report.Refuse("duplicate", n.Place, len(n.Text), "the type "+tuple.Clip(n.Text)+" is extended twice in this file", "join the two: the first is at "+first.String())
 	} else if t.extend {
-		p.extended[n.text] = n.place
+		p.extended[n.Text] = n.Place
 	}
 	p.typ = t
 	p.model.types = append(p.model.types, t)
@@ -229,7 +229,7 @@ func (p *parser) endWith(comments *[]remark) error {
 	inside := len(p.pending)
 	err := p.endLine()
 	for i := inside; i < len(p.pending); i++ {
-		p.pending[i].trail = true
+		p.pending[i].Trail = true
 	}
 	*comments = append(*comments, p.comments()...)
 	return err
@@ -248,7 +248,7 @@ func (p *parser) name(what string) (name, error) {
 		return name{}, p.fail(t, what+", with . and / only between other characters")
 	}
 	p.at++
-	return name{t.text, t.place}, nil
+	return name{Text: t.text, Place: t.place}, nil
 }
 
 // joined says whether . and / stand only between other characters.

@@ -29,12 +29,12 @@ func (p *parser) condition() error {
 			return p.skipCondition(err)
 		}
 		if len(c.params) == condition.MaxParams {
-			p.report.Refuse("too_many", param.name.place, len(param.name.text), fmt.Sprintf("a condition has at most %d parameters", condition.MaxParams), "")
+			p.report.Refuse("too_many", param.name.Place, len(param.name.Text), fmt.Sprintf("a condition has at most %d parameters", condition.MaxParams), "")
 			return p.skipCondition(fault{})
 		}
-		if slices.ContainsFunc(c.params, func(other paramDef) bool { return other.name.text == param.name.text }) {
-			p.report.Refuse("duplicate_parameter", param.name.place, len(param.name.text),
-				"the parameter "+param.name.text+" of condition "+c.name.text+" is defined twice", "remove one of them")
+		if slices.ContainsFunc(c.params, func(other paramDef) bool { return other.name.Text == param.name.Text }) {
+			p.report.Refuse("duplicate_parameter", param.name.Place, len(param.name.Text),
+				"the parameter "+param.name.Text+" of condition "+c.name.Text+" is defined twice", "remove one of them")
 		}
 		c.params = append(c.params, param)
 		p.breaks()
@@ -51,7 +51,7 @@ func (p *parser) condition() error {
 		return p.skipCondition(p.fail(t, "{ and the condition's expression"))
 	}
 	b := p.take()
-	c.body = name{b.text, b.place}
+	c.body = name{Text: b.text, Place: b.place}
 	if t := p.take(); t.kind != '}' {
 		return fault{} // reported by the scanner
 	}
@@ -80,7 +80,7 @@ func (p *parser) param() (paramDef, error) {
 	if t.kind != word {
 		return d, p.fail(t, "the name of a parameter")
 	}
-	d.name = name{t.text, t.place}
+	d.name = name{Text: t.text, Place: t.place}
 	if t := p.take(); t.kind != ':' {
 		p.at--
 		return d, p.fail(t, "a colon and the parameter's type")

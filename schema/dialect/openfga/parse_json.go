@@ -32,8 +32,8 @@ func parseJSON(f source.File, report *dialect.Reporter) *model {
 		return nil
 	}
 	j.model.version = root.field("schema_version", "schemaVersion").str()
-	if j.model.version.place.Line == 0 {
-		j.model.version.place = root.place
+	if j.model.version.Place.Line == 0 {
+		j.model.version.Place = root.place
 	}
 	if types := root.field("type_definitions", "typeDefinitions"); types != nil {
 		for _, t := range types.items {
@@ -61,9 +61,9 @@ func (j *jsonModel) object(n *node, what string, allowed ...string) bool {
 		return false
 	}
 	for _, m := range n.members {
-		if !slices.Contains(allowed, m.name.text) {
-			j.report.Refuse("unknown_field", m.name.place, len(m.name.text)+2,
-				fmt.Sprintf("%s has the unknown field %q", what, tuple.Clip(m.name.text)), "one of "+strings.Join(allowed, ", "))
+		if !slices.Contains(allowed, m.name.Text) {
+			j.report.Refuse("unknown_field", m.name.Place, len(m.name.Text)+2,
+				fmt.Sprintf("%s has the unknown field %q", what, tuple.Clip(m.name.Text)), "one of "+strings.Join(allowed, ", "))
 		}
 	}
 	return true
@@ -76,8 +76,8 @@ func (j *jsonModel) typeDef(n *node) {
 	t := &typeDef{name: n.field("type").str(), order: j.order}
 	j.order++
 	j.typ = t
-	if t.name.place.Line == 0 {
-		t.name.place = n.place
+	if t.name.Place.Line == 0 {
+		t.name.Place = n.place
 	}
 	j.model.types = append(j.model.types, t)
 	metadata := n.field("metadata")
@@ -88,7 +88,7 @@ func (j *jsonModel) typeDef(n *node) {
 	if relations := n.field("relations"); relations != nil && relations.kind == '{' {
 		for _, m := range relations.members {
 			r := &relationDef{name: m.name}
-			j.metadata(r, described.field(m.name.text))
+			j.metadata(r, described.field(m.name.Text))
 			r.rewrite = j.rewrite(m.value)
 			t.relations = append(t.relations, r)
 		}
@@ -97,8 +97,8 @@ func (j *jsonModel) typeDef(n *node) {
 		return
 	}
 	for _, m := range described.members {
-		if n.field("relations").field(m.name.text) == nil {
-			j.refuse(m.name.place, fmt.Sprintf("the metadata describes %q, which type %s does not define", tuple.Clip(m.name.text), t.name.text))
+		if n.field("relations").field(m.name.Text) == nil {
+			j.refuse(m.name.Place, fmt.Sprintf("the metadata describes %q, which type %s does not define", tuple.Clip(m.name.Text), t.name.Text))
 		}
 	}
 }
@@ -119,10 +119,10 @@ func (j *jsonModel) metadata(r *relationDef, n *node) {
 		r.assignable = true
 		d := restriction{typ: item.field("type").str(), relation: item.field("relation").str(),
 			wildcard: item.field("wildcard") != nil, condition: item.field("condition").str()}
-		if d.typ.place.Line == 0 {
-			d.typ.place = item.place
+		if d.typ.Place.Line == 0 {
+			d.typ.Place = item.place
 		}
-		if d.wildcard && d.relation.text != "" {
+		if d.wildcard && d.relation.Text != "" {
 			j.refuse(item.place, "a type restriction has a relation or a wildcard, not both")
 			d.wildcard = false
 		}
@@ -133,35 +133,35 @@ func (j *jsonModel) metadata(r *relationDef, n *node) {
 // rewrite reads one node of a relation's definition; nil when it is refused.
 func (j *jsonModel) rewrite(n *node) *rewrite {
 	if n.kind != '{' || len(n.members) != 1 {
-		j.refuse(n.place, fmt.Sprintf("a definition of type %s has exactly one of this, computedUserset, tupleToUserset, union, intersection, difference", j.typ.name.text))
+		j.refuse(n.place, fmt.Sprintf("a definition of type %s has exactly one of this, computedUserset, tupleToUserset, union, intersection, difference", j.typ.name.Text))
 		return nil
 	}
 	m := n.members[0]
-	switch m.name.text {
+	switch m.name.Text {
 	case "this":
-		return &rewrite{operator: this, place: m.name.place}
+		return &rewrite{operator: this, place: m.name.Place}
 	case "computedUserset", "computed_userset":
-		return &rewrite{operator: computed, place: m.name.place, relation: j.relation(m.value)}
+		return &rewrite{operator: computed, place: m.name.Place, relation: j.relation(m.value)}
 	case "tupleToUserset", "tuple_to_userset":
 		if !j.object(m.value, "a tupleToUserset", "tupleset", "computedUserset", "computed_userset") {
 			return nil
 		}
-		return &rewrite{operator: fromTupleset, place: m.name.place, tupleset: j.relation(m.value.field("tupleset")),
+		return &rewrite{operator: fromTupleset, place: m.name.Place, tupleset: j.relation(m.value.field("tupleset")),
 			relation: j.relation(m.value.field("computedUserset", "computed_userset"))}
 	case "union", "intersection":
-		if !j.object(m.value, "a "+m.name.text, "child") {
+		if !j.object(m.value, "a "+m.name.Text, "child") {
 			return nil
 		}
 		op := union
-		if m.name.text == "intersection" {
+		if m.name.Text == "intersection" {
 			op = intersection
 		}
 		child := m.value.field("child")
 		if child == nil || len(child.items) == 0 {
-			j.refuse(m.value.place, "a "+m.name.text+" has at least one child")
+			j.refuse(m.value.place, "a "+m.name.Text+" has at least one child")
 			return nil
 		}
-		return j.operation(op, m.name.place, child.items...)
+		return j.operation(op, m.name.Place, child.items...)
 	case "difference":
 		if !j.object(m.value, "a difference", "base", "subtract") {
 			return nil
@@ -171,9 +171,9 @@ func (j *jsonModel) rewrite(n *node) *rewrite {
 			j.refuse(m.value.place, "a difference has a base and a subtract")
 			return nil
 		}
-		return j.operation(difference, m.name.place, base, subtract)
+		return j.operation(difference, m.name.Place, base, subtract)
 	}
-	j.report.Refuse("unknown_field", m.name.place, len(m.name.text)+2, fmt.Sprintf("a definition has the unknown field %q", tuple.Clip(m.name.text)),
+	j.report.Refuse("unknown_field", m.name.Place, len(m.name.Text)+2, fmt.Sprintf("a definition has the unknown field %q", tuple.Clip(m.name.Text)),
 		"one of this, computedUserset, tupleToUserset, union, intersection, difference")
 	return nil
 }
@@ -202,9 +202,9 @@ func (j *jsonModel) relation(n *node) name {
 	if o := n.field("object"); o != nil && o.text != "" {
 		j.refuse(o.place, "a reference to a relation of one fixed object cannot be carried over")
 	}
-	if r.text == "" {
+	if r.Text == "" {
 		j.refuse(n.place, "a reference to a relation names none")
-		r.place = n.place
+		r.Place = n.place
 	}
 	return r
 }
@@ -216,15 +216,15 @@ func (j *jsonModel) condition(m member) {
 	if !j.object(m.value, "a condition", "name", "expression", "parameters", "metadata") {
 		return
 	}
-	if n := m.value.field("name").str(); n.text != m.name.text {
-		j.refuse(m.value.place, fmt.Sprintf("the condition %q names itself %q", tuple.Clip(m.name.text), tuple.Clip(n.text)))
+	if n := m.value.field("name").str(); n.Text != m.name.Text {
+		j.refuse(m.value.place, fmt.Sprintf("the condition %q names itself %q", tuple.Clip(m.name.Text), tuple.Clip(n.Text)))
 	}
 	c.body = m.value.field("expression").str()
-	if c.body.place.Line == 0 {
-		c.body.place = m.value.place
+	if c.body.Place.Line == 0 {
+		c.body.Place = m.value.place
 	}
-	if length, closed := dialect.CELLength(c.body.text + "\n}"); !closed || length != len(c.body.text)+1 {
-		j.refuse(c.body.place, "the braces or strings of the condition's expression do not close")
+	if length, closed := dialect.CELLength(c.body.Text + "\n}"); !closed || length != len(c.body.Text)+1 {
+		j.refuse(c.body.Place, "the braces or strings of the condition's expression do not close")
 	}
 	parameters := m.value.field("parameters")
 	if parameters == nil {
@@ -243,10 +243,10 @@ func (j *jsonModel) paramType(n *node, mayNest bool) string {
 		return ""
 	}
 	given := n.field("type_name", "typeName").str()
-	typ := strings.ToLower(strings.TrimPrefix(given.text, "TYPE_NAME_"))
+	typ := strings.ToLower(strings.TrimPrefix(given.Text, "TYPE_NAME_"))
 	generic, known := paramTypes[typ]
-	if !known || typ == given.text || generic && !mayNest {
-		j.refuse(n.place, fmt.Sprintf("%q is no type of a parameter here", tuple.Clip(given.text)))
+	if !known || typ == given.Text || generic && !mayNest {
+		j.refuse(n.place, fmt.Sprintf("%q is no type of a parameter here", tuple.Clip(given.Text)))
 		return ""
 	}
 	elements := n.field("generic_types", "genericTypes")

@@ -90,11 +90,11 @@ func (p *parser) operand(r *relationDef, first bool) (*rewrite, error) {
 		return nil, err
 	}
 	if p.peek().text != "from" {
-		return &rewrite{operator: computed, place: n.place, relation: n}, nil
+		return &rewrite{operator: computed, place: n.Place, relation: n}, nil
 	}
 	p.at++
 	tupleset, err := p.name("the relation that leads to the other object")
-	return &rewrite{operator: fromTupleset, place: n.place, relation: n, tupleset: tupleset}, err
+	return &rewrite{operator: fromTupleset, place: n.Place, relation: n, tupleset: tupleset}, err
 }
 
 // restrictions reads "user, group#member, user:* with condition]"; lines may
@@ -124,7 +124,7 @@ func (p *parser) restrictions() ([]restriction, error) {
 func (p *parser) breaks() {
 	for p.peek().kind == newline || p.peek().kind == comment {
 		if t := p.take(); t.kind == comment {
-			p.pending = append(p.pending, remark{text: t.text})
+			p.pending = append(p.pending, remark{Text: t.text})
 		}
 	}
 }

@@ -55,14 +55,8 @@ func (t token) found() string {
 // token, and # begins a comment only at the start of a line or behind white space
 // (group#member has none before it).
 type scanner struct {
-	text    string
-	file    string
-	offset  int
-	line    int
-	start   int // offset of the line's first byte
-	column  int // characters of the line before counted
-	counted int // the offset up to which column counts
-	tokens  []token
+	dialect.Cursor
+	tokens []token
 	// inCondition is set from the word condition to the brace that opens its
 	// expression: what that holds is CEL, not DSL.
 	inCondition bool
@@ -71,18 +65,12 @@ type scanner struct {
 // scan returns all tokens of a file; the last one is end. Braces that never
 // close are reported.
 func scan(f source.File, report *dialect.Reporter) []token {
-	s := &scanner{text: f.Text, file: f.Name, line: 1}
-	for s.offset < len(s.text) {
+	s := &scanner{Cursor: dialect.NewCursor(f)}
+	for s.Offset < len(s.Text) {
 		s.next(report)
 	}
-	s.add(end, "", s.place())
+	s.add(end, "", s.Place())
 	return s.tokens
-}
-
-func (s *scanner) place() source.Place {
-	s.column += utf8.RuneCountInString(s.text[s.counted:s.offset])
-	s.counted = s.offset
-	return source.Place{File: s.file, Line: s.line, Column: s.column + 1}
 }
 
 func (s *scanner) add(k kind, text string, at source.Place) {
@@ -90,46 +78,38 @@ func (s *scanner) add(k kind, text string, at source.Place) {
 }
 
 func (s *scanner) next(report *dialect.Reporter) {
-	c := s.text[s.offset]
-	at := s.place()
+	c := s.Text[s.Offset]
+	at := s.Place()
 	switch {
 	case c == '\n':
 		s.add(newline, "\n", at)
-		s.breakLine()
+		s.Offset++
+		s.BeginLine(s.Offset)
 	case c == ' ' || c == '\t' || c == '\r' || c == '\f':
-		s.offset++
+		s.Offset++
 	case c == '#' && s.beginsComment():
 		s.comment(at)
 	case isWord(c):
-		begin := s.offset
-		for s.offset < len(s.text) && isWord(s.text[s.offset]) {
-			s.offset++
+		begin := s.Offset
+		for s.Offset < len(s.Text) && isWord(s.Text[s.Offset]) {
+			s.Offset++
 		}
-		s.add(word, s.text[begin:s.offset], at)
-		s.inCondition = s.inCondition || s.text[begin:s.offset] == "condition" && s.startsLine()
+		s.add(word, s.Text[begin:s.Offset], at)
+		s.inCondition = s.inCondition || s.Text[begin:s.Offset] == "condition" && s.startsLine()
 	case c == '{' && s.inCondition:
 		s.add('{', "{", at)
-		s.offset++
+		s.Offset++
 		s.body(at, report)
 		s.inCondition = false
 	case strings.IndexByte(":,[](){}#*<>", c) >= 0:
 		s.add(kind(c), string(c), at)
-		s.offset++
+		s.Offset++
 	default:
-		_, size := utf8.DecodeRuneInString(s.text[s.offset:])
-		s.add(foreign, s.text[s.offset:s.offset+size], at)
-		s.offset += size
+		_, size := utf8.DecodeRuneInString(s.Text[s.Offset:])
+		s.add(foreign, s.Text[s.Offset:s.Offset+size], at)
+		s.Offset += size
 	}
 }
-
-func (s *scanner) breakLine() {
-	s.offset++
-	s.line++
-	s.lineFrom(s.offset)
-}
-
-// lineFrom begins a line at an offset.
-func (s *scanner) lineFrom(offset int) { s.start, s.counted, s.column = offset, offset, 0 }
 
 // startsLine says whether the last token is the first of its line.
 func (s *scanner) startsLine() bool {
@@ -138,40 +118,32 @@ func (s *scanner) startsLine() bool {
 }
 
 func (s *scanner) beginsComment() bool {
-	return s.offset == s.start || strings.IndexByte(" \t\r\f", s.text[s.offset-1]) >= 0
+	return s.Offset == 0 || strings.IndexByte(" \t\r\f\n", s.Text[s.Offset-1]) >= 0
 }
 
 func (s *scanner) comment(at source.Place) {
-	stop := strings.IndexByte(s.text[s.offset:], '\n')
+	stop := strings.IndexByte(s.Text[s.Offset:], '\n')
 	if stop < 0 {
-		stop = len(s.text) - s.offset
+		stop = len(s.Text) - s.Offset
 	}
 	n := len(s.tokens)
-	s.add(comment, strings.TrimRight(s.text[s.offset+1:s.offset+stop], " \t\r"), at)
+	s.add(comment, strings.TrimRight(s.Text[s.Offset+1:s.Offset+stop], " \t\r"), at)
 	s.tokens[n].alone = n == 0 || s.tokens[n-1].kind == newline
-	s.offset += stop
+	s.Offset += stop
 }
 
 // body takes everything up to the brace that closes a condition, aware of CEL's
 // strings and comments.
 func (s *scanner) body(open source.Place, report *dialect.Reporter) {
-	begin, at := s.offset, s.place()
-	length, closed := dialect.CELLength(s.text[begin:])
-	text := s.text[begin : begin+length]
+	at := s.Place()
+	text, closed := s.CEL()
 	s.add(body, text, at)
-	for i := range len(text) {
-		if text[i] == '\n' {
-			s.line++
-			s.lineFrom(begin + i + 1)
-		}
-	}
-	s.offset = begin + length
 	if !closed {
 		report.Expected(open, 1, "end of the file", "a } that closes the condition's expression")
 		return
 	}
-	s.add('}', "}", s.place())
-	s.offset++
+	s.add('}', "}", s.Place())
+	s.Offset++
 }
 
 func isWord(c byte) bool {

@@ -30,7 +30,7 @@ func (w *world) translate(root string, modular bool) []source.File {
 	files := []source.File{{Name: main.Name}}
 	for _, m := range w.models {
 		f := w.file(m, pembaName(path.Join(path.Dir(root), m.file)))
-		f.Header.Before = append([]string{dialect.Comment("Module "+m.module.text+".", false)}, f.Header.Before...)
+		f.Header.Before = append([]string{dialect.Comment("Module "+m.module.Text+".", false)}, f.Header.Before...)
 		main.Decls = append(main.Decls, &ast.Import{Path: pembaName(m.file)})
 		files = append(files, source.File{Name: f.Name, Text: ast.Format(f)})
 	}
@@ -69,20 +69,8 @@ func (w *world) file(m *model, to string) *ast.File {
 	return f
 }
 
-func notes(blank bool, remarks []remark) ast.Notes {
-	n := ast.Notes{Blank: blank}
-	for _, r := range remarks {
-		if c := dialect.Comment(r.text, r.doc); r.trail && n.Trail == "" {
-			n.Trail = c
-		} else {
-			n.Before = append(n.Before, c)
-		}
-	}
-	return n
-}
-
 func (w *world) typ(t *typeDef) *ast.Type {
-	out := &ast.Type{Notes: notes(true, t.comments), Name: ast.N(TypeName(t.name.text))}
+	out := &ast.Type{Notes: dialect.Notes(true, t.comments), Name: ast.N(TypeName(t.name.Text))}
 	if t.extend {
 		out.Kind = ast.Extend
 	}
@@ -94,14 +82,14 @@ func (w *world) typ(t *typeDef) *ast.Type {
 		expr := w.expr(r, r.rewrite)
 		directs := dialect.Directs(expr)
 		if directs > 1 {
-			w.refuse("several_direct", r.name, fmt.Sprintf("the relation %s reads its own tuples in several places, which Pemba's relations cannot", r.name.text),
+			w.refuse("several_direct", r.name, fmt.Sprintf("the relation %s reads its own tuples in several places, which Pemba's relations cannot", r.name.Text),
 				"move them into a relation of their own and refer to it")
 		}
 		if dialect.TooDeep(expr) {
-			w.refuse("too_deep", r.name, fmt.Sprintf("the definition of %s nests deeper than Pemba's language reads", tuple.Clip(r.name.text)), "give a part of it a name of its own")
+			w.refuse("too_deep", r.name, fmt.Sprintf("the definition of %s nests deeper than Pemba's language reads", tuple.Clip(r.name.Text)), "give a part of it a name of its own")
 		}
-		out.Body.Members = append(out.Body.Members, &ast.Relation{Notes: notes(false, r.comments), Permission: directs == 0,
-			Names: []ast.Name{ast.N(RelationName(r.name.text))}, Expr: expr})
+		out.Body.Members = append(out.Body.Members, &ast.Relation{Notes: dialect.Notes(false, r.comments), Permission: directs == 0,
+			Names: []ast.Name{ast.N(RelationName(r.name.Text))}, Expr: expr})
 	}
 	return out
 }
@@ -111,9 +99,9 @@ func (w *world) expr(r *relationDef, e *rewrite) ast.Expr {
 	case this:
 		return direct(r)
 	case computed:
-		return &ast.Ref{Name: ast.N(RelationName(e.relation.text))}
+		return &ast.Ref{Name: ast.N(RelationName(e.relation.Text))}
 	case fromTupleset:
-		return &ast.Arrow{Relation: ast.N(RelationName(e.tupleset.text)), Target: ast.N(RelationName(e.relation.text))}
+		return &ast.Arrow{Relation: ast.N(RelationName(e.tupleset.Text)), Target: ast.N(RelationName(e.relation.Text))}
 	}
 	var operands []ast.Expr
 	direct := false
@@ -137,12 +125,12 @@ func (w *world) expr(r *relationDef, e *rewrite) ast.Expr {
 func direct(r *relationDef) *ast.Direct {
 	d := &ast.Direct{}
 	for _, s := range r.direct {
-		subject := ast.Subject{Type: ast.N(TypeName(s.typ.text)), Wildcard: s.wildcard}
-		if s.relation.text != "" {
-			subject.Relation = ast.N(RelationName(s.relation.text))
+		subject := ast.Subject{Type: ast.N(TypeName(s.typ.Text)), Wildcard: s.wildcard}
+		if s.relation.Text != "" {
+			subject.Relation = ast.N(RelationName(s.relation.Text))
 		}
-		if s.condition.text != "" {
-			subject.Condition = ast.N(ConditionName(s.condition.text))
+		if s.condition.Text != "" {
+			subject.Condition = ast.N(ConditionName(s.condition.Text))
 		}
 		d.Subjects = append(d.Subjects, subject)
 	}

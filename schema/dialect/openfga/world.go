@@ -34,11 +34,11 @@ func newWorld(models []*model, report *dialect.Reporter) *world {
 			w.define(t)
 		}
 		for _, c := range m.conditions {
-			if other := w.conditions[c.name.text]; other != nil {
-				w.twice(c.name, "condition", other.name.place)
+			if other := w.conditions[c.name.Text]; other != nil {
+				w.twice(c.name, "condition", other.name.Place)
 				continue
 			}
-			w.conditions[c.name.text] = c
+			w.conditions[c.name.Text] = c
 		}
 	}
 	for _, m := range models {
@@ -50,30 +50,30 @@ func newWorld(models []*model, report *dialect.Reporter) *world {
 }
 
 func (w *world) refuse(code string, n name, message, suggestion string) {
-	w.report.Refuse(code, n.place, len([]rune(n.text)), message, suggestion)
+	w.report.Refuse(code, n.Place, len([]rune(n.Text)), message, suggestion)
 }
 
 func (w *world) twice(n name, what string, first source.Place) {
-	w.refuse("duplicate", n, fmt.Sprintf("the %s %s is defined twice", what, tuple.Clip(n.text)), "it is first defined at "+first.String())
+	w.refuse("duplicate", n, fmt.Sprintf("the %s %s is defined twice", what, tuple.Clip(n.Text)), "it is first defined at "+first.String())
 }
 
 func (w *world) define(t *typeDef) {
 	if t.extend {
 		return
 	}
-	if other := w.types[t.name.text]; other != nil {
-		w.twice(t.name, "type", other.def.name.place)
+	if other := w.types[t.name.Text]; other != nil {
+		w.twice(t.name, "type", other.def.name.Place)
 		return
 	}
 	info := &worldType{def: t, relations: map[string]*relationDef{}}
-	w.types[t.name.text] = info
+	w.types[t.name.Text] = info
 	w.order = append(w.order, info)
 }
 
 func (w *world) relations(t *typeDef) {
-	info := w.types[t.name.text]
+	info := w.types[t.name.Text]
 	if info == nil {
-		w.refuse("unknown_type", t.name, fmt.Sprintf("the type %s that is extended is not defined in any module", tuple.Clip(t.name.text)), w.near(t.name.text))
+		w.refuse("unknown_type", t.name, fmt.Sprintf("the type %s that is extended is not defined in any module", tuple.Clip(t.name.Text)), w.near(t.name.Text))
 		return
 	}
 	for _, r := range t.relations {
@@ -81,11 +81,11 @@ func (w *world) relations(t *typeDef) {
 			w.refuse("too_large", r.name, fmt.Sprintf("the model has more than %d relations", dialect.MaxMembers), "")
 			return
 		}
-		if other := info.relations[r.name.text]; other != nil {
-			w.twice(r.name, "relation", other.name.place)
+		if other := info.relations[r.name.Text]; other != nil {
+			w.twice(r.name, "relation", other.name.Place)
 			continue
 		}
-		info.relations[r.name.text] = r
+		info.relations[r.name.Text] = r
 		info.order = append(info.order, r)
 	}
 }
@@ -100,24 +100,12 @@ func (w *world) relation(typ, relation string) *relationDef {
 
 // near suggests the type whose name is closest to one that is unknown.
 func (w *world) near(text string) string {
-	return w.report.Suggest(text, func(yield func(string) bool) {
-		for _, t := range w.order {
-			if !yield(t.def.name.text) {
-				return
-			}
-		}
-	})
+	return dialect.Suggest(w.report, text, w.order, func(t *worldType) string { return t.def.name.Text })
 }
 
 // nearRelation does so for a relation of a type.
 func (w *world) nearRelation(t *worldType, text string) string {
-	return w.report.Suggest(text, func(yield func(string) bool) {
-		for _, r := range t.order {
-			if !yield(r.name.text) {
-				return
-			}
-		}
-	})
+	return dialect.Suggest(w.report, text, t.order, func(r *relationDef) string { return r.name.Text })
 }
 
 // uses says whether a rewrite reads the tuples of the relation itself.

@@ -15,11 +15,11 @@ func (w *world) checkAnnotations() {
 			}
 			given := map[string]bool{}
 			for _, a := range m.annotations {
-				given[a.text] = true
+				given[a.Text] = true
 			}
 			for _, typ := range w.subjectTypes(t, m) {
 				if !given[typ] {
-					w.refuse("incomplete_annotation", m.name, fmt.Sprintf("the subjects of %s#%s may be of type %s, which its annotation leaves out", t.def.name.text, m.name.text, typ),
+					w.refuse("incomplete_annotation", m.name, fmt.Sprintf("the subjects of %s#%s may be of type %s, which its annotation leaves out", t.def.name.Text, m.name.Text, typ),
 						"add "+typ+" behind the permission's name")
 				}
 			}
@@ -47,18 +47,18 @@ func (s *typeSearch) member(t *worldType, m *member) {
 		return
 	}
 	s.seen[m] = true
-	if !s.world.report.Spend(1+len(m.types), m.name.place) {
+	if !s.world.report.Spend(1+len(m.types), m.name.Place) {
 		return
 	}
 	for _, a := range m.types {
-		other := s.world.definitions[a.typ.text]
-		if a.relation.text != "" {
-			s.member(other, other.members[a.relation.text])
+		other := s.world.definitions[a.typ.Text]
+		if a.relation.Text != "" {
+			s.member(other, other.members[a.relation.Text])
 			continue
 		}
-		if !s.found[a.typ.text] {
-			s.found[a.typ.text] = true
-			s.types = append(s.types, a.typ.text)
+		if !s.found[a.typ.Text] {
+			s.found[a.typ.Text] = true
+			s.types = append(s.types, a.typ.Text)
 		}
 	}
 	if m.expression != nil {
@@ -69,18 +69,18 @@ func (s *typeSearch) member(t *worldType, m *member) {
 func (s *typeSearch) expression(t *worldType, e *expression) {
 	switch e.operator {
 	case reference:
-		s.member(t, t.members[e.relation.text])
+		s.member(t, t.members[e.relation.Text])
 	case walk, walkAll:
-		types := t.members[e.relation.text].types
-		if !s.world.report.Spend(len(types), e.relation.place) {
+		types := t.members[e.relation.Text].types
+		if !s.world.report.Spend(len(types), e.relation.Place) {
 			return
 		}
 		for _, a := range types {
-			other := s.world.definitions[a.typ.text]
-			s.member(other, other.members[e.target.text])
+			other := s.world.definitions[a.typ.Text]
+			s.member(other, other.members[e.target.Text])
 		}
 	case itself:
-		if name := t.def.name.text; !s.found[name] {
+		if name := t.def.name.Text; !s.found[name] {
 			s.found[name] = true
 			s.types = append(s.types, name)
 		}

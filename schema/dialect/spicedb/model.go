@@ -3,6 +3,7 @@ package spicedb
 import (
 	"strings"
 
+	"github.com/pemba-authz/pemba/schema/dialect"
 	"github.com/pemba-authz/pemba/schema/source"
 )
 
@@ -17,20 +18,10 @@ type file struct {
 	tail        []string // comments below everything
 }
 
-// name is a word of the source with its place.
-type name struct {
-	text  string
-	place source.Place
-}
-
-// remark is a comment.
-type remark struct {
-	text  string
-	doc   bool // it documents its declaration
-	trail bool // it stands behind its declaration, on the same line
-	line  int  // the line that it begins in
-	until int  // the line that it ends in
-}
+type (
+	name   = dialect.Name
+	remark = dialect.Remark
+)
 
 type importDef struct {
 	path     name
@@ -76,16 +67,16 @@ type allowed struct {
 }
 
 func (a allowed) String() string {
-	text := a.typ.text
+	text := a.typ.Text
 	if a.wildcard {
 		text += ":*"
 	}
-	if a.relation.text != "" {
-		text += "#" + a.relation.text
+	if a.relation.Text != "" {
+		text += "#" + a.relation.Text
 	}
 	var traits []string
-	if a.caveat.text != "" {
-		traits = append(traits, a.caveat.text)
+	if a.caveat.Text != "" {
+		traits = append(traits, a.caveat.Text)
 	}
 	if a.expiration {
 		traits = append(traits, "expiration")

@@ -41,7 +41,7 @@ func parseFile(f source.File, report *dialect.Reporter) *file {
 		}
 	}
 	for _, c := range p.comments() {
-		p.file.tail = append(p.file.tail, c.text)
+		p.file.tail = append(p.file.tail, c.Text)
 	}
 	return p.file
 }
@@ -51,7 +51,7 @@ func parseFile(f source.File, report *dialect.Reporter) *file {
 func (p *parser) peek() token {
 	for p.tokens[p.at].kind == comment {
 		t := p.tokens[p.at]
-		p.pending = append(p.pending, remark{text: t.text, doc: t.alone, line: t.place.Line, until: t.until})
+		p.pending = append(p.pending, remark{Text: t.text, Doc: t.alone, Line: t.place.Line, Until: t.until})
 		p.at++
 	}
 	return p.tokens[p.at]
@@ -82,9 +82,9 @@ func (p *parser) above(line int) []remark {
 	c := p.comments()
 	parted := false
 	for i := len(c) - 1; i >= 0; i-- {
-		parted = parted || c[i].until < line-1
-		c[i].doc = c[i].doc && !parted
-		line = c[i].line
+		parted = parted || c[i].Until < line-1
+		c[i].Doc = c[i].Doc && !parted
+		line = c[i].Line
 	}
 	return c
 }
@@ -101,7 +101,7 @@ func (p *parser) header() {
 	p.terminators()
 	if n := len(p.pending); n > 0 && p.peek().place.Line > p.tokens[p.at-1].place.Line+1 && p.tokens[p.at-1].kind == comment {
 		for _, c := range p.comments() {
-			p.file.comments = append(p.file.comments, c.text)
+			p.file.comments = append(p.file.comments, c.Text)
 		}
 	}
 }
@@ -164,7 +164,7 @@ func (p *parser) use() error {
 	}
 	p.file.uses[t.text] = true
 	for _, c := range p.comments() {
-		p.file.comments = append(p.file.comments, c.text)
+		p.file.comments = append(p.file.comments, c.Text)
 	}
 	return p.endStatement()
 }
@@ -176,7 +176,7 @@ func (p *parser) importLine() error {
 	if t.kind != quoted {
 		return p.fail(t, "the path of the file in quotes")
 	}
-	p.file.imports = append(p.file.imports, &importDef{path: name{t.text, t.place}, comments: p.comments()})
+	p.file.imports = append(p.file.imports, &importDef{path: name{Text: t.text, Place: t.place}, comments: p.comments()})
 	return p.endStatement()
 }
 
@@ -196,7 +196,7 @@ func (p *parser) name(what string) (name, error) {
 		return name{}, p.fail(t, what)
 	}
 	p.at++
-	return name{t.text, t.place}, nil
+	return name{Text: t.text, Place: t.place}, nil
 }
 
 // path reads a name with its prefixes: tenant/document.
@@ -206,7 +206,7 @@ func (p *parser) path(what string) (name, error) {
 		p.at++
 		var segment name
 		segment, err = p.name(what)
-		n.text += "/" + segment.text
+		n.Text += "/" + segment.Text
 	}
 	return n, err
 }

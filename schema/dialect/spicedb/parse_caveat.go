@@ -29,11 +29,11 @@ func (p *parser) caveat() error {
 			return err
 		}
 		if len(c.params) == condition.MaxParams {
-			p.report.Refuse("too_many", d.name.place, len(d.name.text), fmt.Sprintf("a caveat has at most %d parameters here", condition.MaxParams), "")
+			p.report.Refuse("too_many", d.name.Place, len(d.name.Text), fmt.Sprintf("a caveat has at most %d parameters here", condition.MaxParams), "")
 			return fault{}
 		}
-		if slices.ContainsFunc(c.params, func(other param) bool { return other.name.text == d.name.text }) {
-			p.report.Refuse("duplicate", d.name.place, len(d.name.text), fmt.Sprintf("the parameter %s of caveat %s is defined twice", d.name.text, c.name.text), "remove one of them")
+		if slices.ContainsFunc(c.params, func(other param) bool { return other.name.Text == d.name.Text }) {
+			p.report.Refuse("duplicate", d.name.Place, len(d.name.Text), fmt.Sprintf("the parameter %s of caveat %s is defined twice", d.name.Text, c.name.Text), "remove one of them")
 		}
 		c.params = append(c.params, d)
 		p.terminators()
@@ -49,7 +49,7 @@ func (p *parser) caveat() error {
 		return p.fail(t, "{ and the caveat's expression")
 	}
 	b := p.take()
-	c.body = name{b.text, b.place}
+	c.body = name{Text: b.text, Place: b.place}
 	if t := p.take(); t.kind != '}' {
 		return fault{} // reported by the scanner
 	}
@@ -59,7 +59,7 @@ func (p *parser) caveat() error {
 	inside := p.comments()
 	err = p.endStatement()
 	for i := range inside {
-		inside[i].doc = false
+		inside[i].Doc = false
 	}
 	c.comments = append(append(c.comments, inside...), p.trailing()...)
 	return err

@@ -67,7 +67,7 @@ func (p *parser) operand() (*expression, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &expression{place: n.place, relation: n}
+	e := &expression{place: n.Place, relation: n}
 	switch p.peek().kind {
 	case arrow:
 		p.at++

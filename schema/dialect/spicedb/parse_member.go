@@ -48,8 +48,8 @@ func (p *parser) trailing() []remark {
 		return nil
 	}
 	for i := range taken {
-		taken[i].doc = false
-		taken[i].trail = i == len(taken)-1
+		taken[i].Doc = false
+		taken[i].Trail = i == len(taken)-1
 	}
 	return taken
 }

@@ -54,38 +54,22 @@ func (t token) found() string {
 // scanner cuts a file into tokens. The end of a line ends a statement when the
 // token before it could end one.
 type scanner struct {
-	text    string
-	file    string
-	offset  int
-	line    int
-	column  int // characters of the line before counted
-	counted int // the offset up to which column counts
-	tokens  []token
-	last    kind // of the last token that is no comment
+	dialect.Cursor
+	tokens []token
+	last   kind // of the last token that is no comment
 	// inCaveat is set from the word caveat to the brace that opens its
 	// expression: what that holds is CEL.
 	inCaveat bool
 }
 
 func scan(f source.File, report *dialect.Reporter) []token {
-	s := &scanner{text: f.Text, file: f.Name, line: 1, last: terminator}
-	for s.offset < len(s.text) {
+	s := &scanner{Cursor: dialect.NewCursor(f), last: terminator}
+	for s.Offset < len(s.Text) {
 		s.next(report)
 	}
-	s.endStatement(s.place())
-	s.add(end, "", s.place())
+	s.endStatement(s.Place())
+	s.add(end, "", s.Place())
 	return s.tokens
-}
-
-func (s *scanner) place() source.Place {
-	s.column += utf8.RuneCountInString(s.text[s.counted:s.offset])
-	s.counted = s.offset
-	return source.Place{File: s.file, Line: s.line, Column: s.column + 1}
-}
-
-func (s *scanner) lineFrom(offset int) {
-	s.line++
-	s.counted, s.column = offset, 0
 }
 
 func (s *scanner) add(k kind, text string, at source.Place) {
@@ -104,14 +88,14 @@ func (s *scanner) endStatement(at source.Place) {
 }
 
 func (s *scanner) next(report *dialect.Reporter) {
-	c, rest, at := s.text[s.offset], s.text[s.offset:], s.place()
+	c, rest, at := s.Text[s.Offset], s.Text[s.Offset:], s.Place()
 	switch {
 	case c == '\n':
 		s.endStatement(at)
-		s.offset++
-		s.lineFrom(s.offset)
+		s.Offset++
+		s.BeginLine(s.Offset)
 	case c == ' ' || c == '\t' || c == '\r' || c == '\f':
-		s.offset++
+		s.Offset++
 	case strings.HasPrefix(rest, "//"):
 		s.lineComment(rest, at)
 	case strings.HasPrefix(rest, "/*"):
@@ -144,8 +128,8 @@ func (s *scanner) next(report *dialect.Reporter) {
 }
 
 func (s *scanner) take(k kind, length int, at source.Place) {
-	s.add(k, s.text[s.offset:s.offset+length], at)
-	s.offset += length
+	s.add(k, s.Text[s.Offset:s.Offset+length], at)
+	s.Offset += length
 }
 
 // startsDeclaration says whether the last token begins a declaration.
@@ -164,7 +148,7 @@ func (s *scanner) lineComment(rest string, at source.Place) {
 		length = len(rest)
 	}
 	s.comment(strings.TrimPrefix(rest[2:length], "/"), at)
-	s.offset += length
+	s.Offset += length
 }
 
 // comment adds one line of a comment. It documents what follows when nothing
@@ -182,7 +166,7 @@ func (s *scanner) blockComment(rest string, at source.Place, report *dialect.Rep
 	length := strings.Index(rest[2:], "*/")
 	if length < 0 {
 		report.Expected(at, 2, "end of the file", "*/ that closes the comment")
-		s.offset = len(s.text)
+		s.Offset = len(s.Text)
 		return
 	}
 	text := rest[2 : 2+length]
@@ -196,12 +180,12 @@ func (s *scanner) blockComment(rest string, at source.Place, report *dialect.Rep
 		s.comment(line, source.Place{File: at.File, Line: at.Line + i, Column: at.Column})
 		s.tokens[len(s.tokens)-1].until = at.Line + min(i+1, len(lines)-1)
 	}
-	begin := s.offset
-	s.offset += length + 4
-	for i := begin; i < s.offset; i++ {
-		if s.text[i] == '\n' {
+	begin := s.Offset
+	s.Offset += length + 4
+	for i := begin; i < s.Offset; i++ {
+		if s.Text[i] == '\n' {
 			s.endStatement(at)
-			s.lineFrom(i + 1)
+			s.BeginLine(i + 1)
 		}
 	}
 }
@@ -214,25 +198,19 @@ func (s *scanner) quoted(rest string, at source.Place, report *dialect.Reporter)
 		return
 	}
 	s.add(quoted, rest[1:length+1], at)
-	s.offset += length + 2
+	s.Offset += length + 2
 }
 
 // body takes everything up to the brace that closes a caveat.
 func (s *scanner) body(open source.Place, report *dialect.Reporter) {
-	begin, at := s.offset, s.place()
-	length, closed := dialect.CELLength(s.text[begin:])
-	s.add(body, s.text[begin:begin+length], at)
-	for i := begin; i < begin+length; i++ {
-		if s.text[i] == '\n' {
-			s.lineFrom(i + 1)
-		}
-	}
-	s.offset = begin + length
+	at := s.Place()
+	text, closed := s.CEL()
+	s.add(body, text, at)
 	if !closed {
 		report.Expected(open, 1, "end of the file", "a } that closes the caveat's expression")
 		return
 	}
-	s.take('}', 1, s.place())
+	s.take('}', 1, s.Place())
 }
 
 func isLetter(c byte) bool {

@@ -45,13 +45,13 @@ func (w *world) file(f *file) *ast.File {
 		out.Header.Before = append(out.Header.Before, dialect.Comment(c, false))
 	}
 	for _, i := range f.imports {
-		n := notes(false, i.comments)
-		out.Decls = append(out.Decls, &ast.Import{Notes: n, Path: pembaName(path.Clean(i.path.text))})
+		n := dialect.Notes(false, i.comments)
+		out.Decls = append(out.Decls, &ast.Import{Notes: n, Path: pembaName(path.Clean(i.path.Text))})
 	}
 	imports := len(out.Decls)
 	order := map[ast.Decl]int{}
 	for _, d := range f.definitions {
-		if t := w.definitions[d.name.text]; !d.partial && t != nil {
+		if t := w.definitions[d.name.Text]; !d.partial && t != nil {
 			decl := w.definition(t)
 			order[decl] = d.order
 			out.Decls = append(out.Decls, decl)
@@ -70,27 +70,15 @@ func (w *world) file(f *file) *ast.File {
 	return out
 }
 
-func notes(blank bool, remarks []remark) ast.Notes {
-	n := ast.Notes{Blank: blank}
-	for _, r := range remarks {
-		if c := dialect.Comment(r.text, r.doc); r.trail && n.Trail == "" {
-			n.Trail = c
-		} else {
-			n.Before = append(n.Before, c)
-		}
-	}
-	return n
-}
-
 func (w *world) definition(t *worldType) *ast.Type {
-	out := &ast.Type{Notes: notes(true, t.def.comments), Name: ast.N(t.def.name.text)}
+	out := &ast.Type{Notes: dialect.Notes(true, t.def.comments), Name: ast.N(t.def.name.Text)}
 	t.out = out
 	if len(t.order)+len(t.def.tail) == 0 {
 		return out
 	}
 	out.Body = &ast.Body{}
 	for _, m := range t.order {
-		r := &ast.Relation{Notes: notes(false, m.comments), Names: []ast.Name{ast.N(m.name.text)}}
+		r := &ast.Relation{Notes: dialect.Notes(false, m.comments), Names: []ast.Name{ast.N(m.name.Text)}}
 		if m.kind == relation {
 			r.Expr = direct(m)
 		} else {
@@ -98,12 +86,12 @@ func (w *world) definition(t *worldType) *ast.Type {
 			r.Expr = w.expr(t, m.expression)
 		}
 		if dialect.TooDeep(r.Expr) {
-			w.refuse("too_deep", m.name, fmt.Sprintf("the expression of %s nests deeper than Pemba's language reads", tuple.Clip(m.name.text)), "give a part of it a name of its own")
+			w.refuse("too_deep", m.name, fmt.Sprintf("the expression of %s nests deeper than Pemba's language reads", tuple.Clip(m.name.Text)), "give a part of it a name of its own")
 		}
 		out.Body.Members = append(out.Body.Members, r)
 	}
 	for _, c := range t.def.tail {
-		out.Body.End = append(out.Body.End, dialect.Comment(c.text, false))
+		out.Body.End = append(out.Body.End, dialect.Comment(c.Text, false))
 	}
 	return out
 }
@@ -111,12 +99,12 @@ func (w *world) definition(t *worldType) *ast.Type {
 func direct(m *member) *ast.Direct {
 	d := &ast.Direct{}
 	for _, a := range m.types {
-		s := ast.Subject{Type: ast.N(a.typ.text), Wildcard: a.wildcard}
-		if a.relation.text != "" {
-			s.Relation = ast.N(a.relation.text)
+		s := ast.Subject{Type: ast.N(a.typ.Text), Wildcard: a.wildcard}
+		if a.relation.Text != "" {
+			s.Relation = ast.N(a.relation.Text)
 		}
-		if a.caveat.text != "" {
-			s.Condition = ast.N(CaveatName(a.caveat.text))
+		if a.caveat.Text != "" {
+			s.Condition = ast.N(CaveatName(a.caveat.Text))
 		}
 		if a.expiration {
 			s.Expiry = ast.RequiredExpiry
@@ -129,7 +117,7 @@ func direct(m *member) *ast.Direct {
 func (w *world) expr(t *worldType, e *expression) ast.Expr {
 	switch e.operator {
 	case reference:
-		return &ast.Ref{Name: ast.N(e.relation.text)}
+		return &ast.Ref{Name: ast.N(e.relation.Text)}
 	case walk, walkAll:
 		return w.walk(t, e)
 	case none:
@@ -159,25 +147,25 @@ func (w *world) expr(t *worldType, e *expression) ast.Expr {
 // name nowhere, and its every wants the name on all of them.
 func (w *world) walk(t *worldType, e *expression) ast.Expr {
 	var lacking []*worldType
-	types := t.members[e.relation.text].types
-	if !w.report.Spend(len(types), e.relation.place) {
+	types := t.members[e.relation.Text].types
+	if !w.report.Spend(len(types), e.relation.Place) {
 		return &ast.Nobody{} // refused
 	}
 	for _, a := range types {
-		if other := w.definitions[a.typ.text]; other.members[e.target.text] == nil {
+		if other := w.definitions[a.typ.Text]; other.members[e.target.Text] == nil {
 			lacking = append(lacking, other)
 		}
 	}
 	if len(lacking) == len(types) {
-		w.report.Note("empty_arrow", e.target.place, len(e.target.text), fmt.Sprintf("no type that %s leads to has %s: the arrow is written as nobody", e.relation.text, e.target.text), "")
+		w.report.Note("empty_arrow", e.target.Place, len(e.target.Text), fmt.Sprintf("no type that %s leads to has %s: the arrow is written as nobody", e.relation.Text, e.target.Text), "")
 		return &ast.Nobody{}
 	}
 	if e.operator == walkAll {
 		for _, other := range lacking {
-			other.added[e.target.text] = true
+			other.added[e.target.Text] = true
 		}
 	}
-	return &ast.Arrow{Every: e.operator == walkAll, Relation: ast.N(e.relation.text), Target: ast.N(e.target.text)}
+	return &ast.Arrow{Every: e.operator == walkAll, Relation: ast.N(e.relation.Text), Target: ast.N(e.target.Text)}
 }
 
 // addMissing gives the types that "all" leads to and that lack its name an empty
@@ -190,8 +178,8 @@ func (w *world) addMissing() {
 		}
 		sort.Strings(names)
 		for _, n := range names {
-			w.report.Note("added_permission", t.def.name.place, len(t.def.name.text),
-				fmt.Sprintf("an arrow over all objects reads %s on %s, which lacks it: an empty permission is added", n, t.def.name.text), "")
+			w.report.Note("added_permission", t.def.name.Place, len(t.def.name.Text),
+				fmt.Sprintf("an arrow over all objects reads %s on %s, which lacks it: an empty permission is added", n, t.def.name.Text), "")
 			if t.out.Body == nil {
 				t.out.Body = &ast.Body{}
 			}
@@ -202,10 +190,10 @@ func (w *world) addMissing() {
 }
 
 func (w *world) caveat(c *caveat) *ast.Condition {
-	to := CaveatName(c.name.text)
-	if to != c.name.text {
-		w.report.Note("renamed", c.name.place, len(c.name.text), fmt.Sprintf("the caveat %s is named %s: a condition's name holds no slash", c.name.text, to), "")
+	to := CaveatName(c.name.Text)
+	if to != c.name.Text {
+		w.report.Note("renamed", c.name.Place, len(c.name.Text), fmt.Sprintf("the caveat %s is named %s: a condition's name holds no slash", c.name.Text, to), "")
 	}
-	out := &ast.Condition{Notes: notes(true, c.comments), Name: ast.N(to), Params: c.astParams(), Body: strings.TrimSpace(c.body.text)}
+	out := &ast.Condition{Notes: dialect.Notes(true, c.comments), Name: ast.N(to), Params: c.astParams(), Body: strings.TrimSpace(c.body.Text)}
 	return out
 }

@@ -49,31 +49,19 @@ func (w *world) validate() {
 }
 
 func (w *world) checkName(n name, rule *regexp.Regexp) {
-	if !rule.MatchString(n.text) {
-		w.refuse("bad_name", n, fmt.Sprintf("%q is no name in SpiceDB", tuple.Clip(n.text)), "a name has 3 to 64 lower-case letters, digits and _, and begins with a letter")
+	if !rule.MatchString(n.Text) {
+		w.refuse("bad_name", n, fmt.Sprintf("%q is no name in SpiceDB", tuple.Clip(n.Text)), "a name has 3 to 64 lower-case letters, digits and _, and begins with a letter")
 	}
 }
 
 // near suggests the definition whose name is closest to one that is unknown.
 func (w *world) near(text string) string {
-	return w.report.Suggest(text, func(yield func(string) bool) {
-		for _, t := range w.order {
-			if !yield(t.def.name.text) {
-				return
-			}
-		}
-	})
+	return dialect.Suggest(w.report, text, w.order, func(t *worldType) string { return t.def.name.Text })
 }
 
 // nearMember does so for a relation or permission of a definition.
 func (w *world) nearMember(t *worldType, text string) string {
-	return w.report.Suggest(text, func(yield func(string) bool) {
-		for _, m := range t.order {
-			if !yield(m.name.text) {
-				return
-			}
-		}
-	})
+	return dialect.Suggest(w.report, text, t.order, func(m *member) string { return m.name.Text })
 }
 
 // checkRelation checks the types of a relation's subjects.
@@ -81,22 +69,22 @@ func (w *world) checkRelation(t *worldType, m *member) {
 	seen := map[string]bool{}
 	for _, a := range m.types {
 		if seen[a.String()] {
-			w.refuse("duplicate", a.typ, fmt.Sprintf("the subject type %s stands twice in %s#%s", a, t.def.name.text, m.name.text), "remove one of them")
+			w.refuse("duplicate", a.typ, fmt.Sprintf("the subject type %s stands twice in %s#%s", a, t.def.name.Text, m.name.Text), "remove one of them")
 		}
 		seen[a.String()] = true
-		other := w.definitions[a.typ.text]
+		other := w.definitions[a.typ.Text]
 		switch {
 		case other == nil:
-			w.refuse("unknown_type", a.typ, fmt.Sprintf("the definition %s is not there", tuple.Clip(a.typ.text)), w.near(a.typ.text))
-		case a.relation.text != "" && other.members[a.relation.text] == nil:
-			w.refuse("unknown_relation", a.relation, fmt.Sprintf("the definition %s has no relation or permission %s", a.typ.text, tuple.Clip(a.relation.text)), w.nearMember(other, a.relation.text))
+			w.refuse("unknown_type", a.typ, fmt.Sprintf("the definition %s is not there", tuple.Clip(a.typ.Text)), w.near(a.typ.Text))
+		case a.relation.Text != "" && other.members[a.relation.Text] == nil:
+			w.refuse("unknown_relation", a.relation, fmt.Sprintf("the definition %s has no relation or permission %s", a.typ.Text, tuple.Clip(a.relation.Text)), w.nearMember(other, a.relation.Text))
 		}
-		if a.caveat.text != "" && w.caveats[a.caveat.text] == nil {
+		if a.caveat.Text != "" && w.caveats[a.caveat.Text] == nil {
 			suggestion := ""
-			if a.caveat.text == "expiration" {
+			if a.caveat.Text == "expiration" {
 				suggestion = "use expiration at the beginning of the file makes it a keyword"
 			}
-			w.refuse("unknown_caveat", a.caveat, fmt.Sprintf("the caveat %s is not defined", tuple.Clip(a.caveat.text)), suggestion)
+			w.refuse("unknown_caveat", a.caveat, fmt.Sprintf("the caveat %s is not defined", tuple.Clip(a.caveat.Text)), suggestion)
 		}
 	}
 }
@@ -104,12 +92,12 @@ func (w *world) checkRelation(t *worldType, m *member) {
 // checkExpression checks what a permission refers to.
 func (w *world) checkExpression(t *worldType, m *member, e *expression) {
 	if e.operator == reference || e.operator == walk || e.operator == walkAll {
-		left := t.members[e.relation.text]
+		left := t.members[e.relation.Text]
 		switch {
 		case left == nil:
-			w.refuse("unknown_relation", e.relation, fmt.Sprintf("the definition %s has no relation or permission %s", t.def.name.text, tuple.Clip(e.relation.text)), w.nearMember(t, e.relation.text))
+			w.refuse("unknown_relation", e.relation, fmt.Sprintf("the definition %s has no relation or permission %s", t.def.name.Text, tuple.Clip(e.relation.Text)), w.nearMember(t, e.relation.Text))
 		case e.operator != reference && left.kind == permission:
-			w.refuse("permission_walked", e.relation, fmt.Sprintf("%s is a permission, and only a relation can be walked by an arrow", e.relation.text), "walk the relation that it is computed from")
+			w.refuse("permission_walked", e.relation, fmt.Sprintf("%s is a permission, and only a relation can be walked by an arrow", e.relation.Text), "walk the relation that it is computed from")
 		}
 	}
 	for _, o := range e.operands {
@@ -120,29 +108,29 @@ func (w *world) checkExpression(t *worldType, m *member, e *expression) {
 // checkCaveat compiles the expression, and refuses functions that SpiceDB lacks
 // and parameters that the expression does not use.
 func (w *world) checkCaveat(c *caveat) {
-	if c.body.text == "" {
+	if c.body.Text == "" {
 		return // it did not parse
 	}
 	used := map[string]bool{}
-	for _, word := range dialect.CELWords(c.body.text) {
+	for _, word := range dialect.CELWords(c.body.Text) {
 		used[word.Text] = used[word.Text] || !word.Field
 		if word.Text == "now" && word.Called && !word.Field {
-			w.report.Refuse("unknown_function", dialect.Inside(c.body.place, c.body.text, word.Offset), len(word.Text),
+			w.report.Refuse("unknown_function", dialect.Inside(c.body.Place, c.body.Text, word.Offset), len(word.Text),
 				"the function now is not one of SpiceDB's caveats", "take the instant as a parameter")
 		}
 	}
 	for _, p := range c.params {
-		if !used[p.name.text] {
-			w.refuse("unused_parameter", p.name, fmt.Sprintf("the expression of caveat %s does not use its parameter %s", c.name.text, p.name.text), "remove it")
+		if !used[p.name.Text] {
+			w.refuse("unused_parameter", p.name, fmt.Sprintf("the expression of caveat %s does not use its parameter %s", c.name.Text, p.name.Text), "remove it")
 		}
 	}
-	w.report.CompileCondition(c.name.text, c.name.place, c.astParams(), c.body.text, c.body.place, false)
+	w.report.CompileCondition(c.name.Text, c.name.Place, c.astParams(), c.body.Text, c.body.Place, false)
 }
 
 func (c *caveat) astParams() []ast.Param {
 	out := make([]ast.Param, len(c.params))
 	for i, p := range c.params {
-		out[i] = ast.Param{Name: ast.N(p.name.text), Type: p.typ}
+		out[i] = ast.Param{Name: ast.N(p.name.Text), Type: p.typ}
 	}
 	return out
 }
@@ -154,7 +142,7 @@ func (w *world) checkWildcards() {
 	for _, t := range w.order {
 		for _, m := range t.order {
 			for _, a := range m.types {
-				if a.relation.text != "" && holds[w.member(a.typ.text, a.relation.text)] {
+				if a.relation.Text != "" && holds[w.member(a.typ.Text, a.relation.Text)] {
 					w.refuse("transitive_wildcard", a.typ, fmt.Sprintf("%s holds a wildcard, which SpiceDB does not let a relation take in", a), "write the wildcard here, or refer to a permission")
 				}
 			}
@@ -166,8 +154,8 @@ func (w *world) checkWildcards() {
 }
 
 func (w *world) checkWalked(t *worldType, e *expression, holds map[*member]bool) {
-	if (e.operator == walk || e.operator == walkAll) && holds[t.members[e.relation.text]] {
-		w.refuse("wildcard_walked", e.relation, fmt.Sprintf("%s holds a wildcard, which an arrow cannot walk", e.relation.text), "walk a relation without wildcards")
+	if (e.operator == walk || e.operator == walkAll) && holds[t.members[e.relation.Text]] {
+		w.refuse("wildcard_walked", e.relation, fmt.Sprintf("%s holds a wildcard, which an arrow cannot walk", e.relation.Text), "walk a relation without wildcards")
 	}
 	for _, o := range e.operands {
 		w.checkWalked(t, o, holds)
@@ -187,8 +175,8 @@ func (w *world) wildcards() map[*member]bool {
 					holds[m] = true
 					work = append(work, m)
 				}
-				if a.relation.text != "" {
-					from := w.member(a.typ.text, a.relation.text)
+				if a.relation.Text != "" {
+					from := w.member(a.typ.Text, a.relation.Text)
 					readers[from] = append(readers[from], m)
 				}
 			}

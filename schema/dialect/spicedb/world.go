@@ -80,16 +80,16 @@ func (l *loader) file(at string, depth int) *file {
 
 // follow reads the file that an import names, below the root's folder.
 func (l *loader) follow(from string, i *importDef, depth int) {
-	to := path.Join(path.Dir(from), i.path.text)
+	to := path.Join(path.Dir(from), i.path.Text)
 	inside := l.folder == "." || to == l.folder || len(to) > len(l.folder) && to[:len(l.folder)+1] == l.folder+"/"
 	_, found := l.given[to]
 	switch {
-	case path.IsAbs(i.path.text) || !inside || !dialect.SafePath(to):
-		l.refuse("bad_path", i.path, fmt.Sprintf("the import %q leaves the folder of the root file", tuple.Clip(i.path.text)), "imports stay within it")
+	case path.IsAbs(i.path.Text) || !inside || !dialect.SafePath(to):
+		l.refuse("bad_path", i.path, fmt.Sprintf("the import %q leaves the folder of the root file", tuple.Clip(i.path.Text)), "imports stay within it")
 	case !found:
-		l.refuse("missing_file", i.path, fmt.Sprintf("the imported file %q is not there", tuple.Clip(i.path.text)), "give it with the root file")
+		l.refuse("missing_file", i.path, fmt.Sprintf("the imported file %q is not there", tuple.Clip(i.path.Text)), "give it with the root file")
 	case l.isOpen(to):
-		l.refuse("import_cycle", i.path, fmt.Sprintf("the file %q imports itself through others", tuple.Clip(i.path.text)), "")
+		l.refuse("import_cycle", i.path, fmt.Sprintf("the file %q imports itself through others", tuple.Clip(i.path.Text)), "")
 	case depth > dialect.MaxDepth:
 		l.refuse("too_deep", i.path, fmt.Sprintf("imports nested deeper than %d", dialect.MaxDepth), "")
 	case l.read[to] != nil:
@@ -109,11 +109,11 @@ func (l *loader) isOpen(at string) bool {
 
 func (l *loader) refuse(code string, n name, message, suggestion string) {
 	l.missing = true
-	l.report.Refuse(code, n.place, utf8.RuneCountInString(n.text)+2, message, suggestion)
+	l.report.Refuse(code, n.Place, utf8.RuneCountInString(n.Text)+2, message, suggestion)
 }
 
 func (w *world) refuse(code string, n name, message, suggestion string) {
-	w.report.Refuse(code, n.place, utf8.RuneCountInString(n.text), message, suggestion)
+	w.report.Refuse(code, n.Place, utf8.RuneCountInString(n.Text), message, suggestion)
 }
 
 // newWorld gathers the names of all files and refuses those given twice.
@@ -121,27 +121,27 @@ func newWorld(files []*file, report *dialect.Reporter) *world {
 	w := &world{report: report, files: files, definitions: map[string]*worldType{}, partials: map[string]*definition{}, caveats: map[string]*caveat{}}
 	taken := map[string]source.Place{}
 	take := func(n name, what string) bool {
-		if first, ok := taken[n.text]; ok {
-			w.refuse("duplicate", n, fmt.Sprintf("the name of the %s %s is taken", what, tuple.Clip(n.text)), "it is first used at "+first.String())
+		if first, ok := taken[n.Text]; ok {
+			w.refuse("duplicate", n, fmt.Sprintf("the name of the %s %s is taken", what, tuple.Clip(n.Text)), "it is first used at "+first.String())
 			return false
 		}
-		taken[n.text] = n.place
+		taken[n.Text] = n.Place
 		return true
 	}
 	for _, f := range files {
 		for _, d := range f.definitions {
 			switch {
 			case d.partial && take(d.name, "partial"):
-				w.partials[d.name.text] = d
+				w.partials[d.name.Text] = d
 			case !d.partial && take(d.name, "definition"):
 				t := &worldType{def: d, file: f, members: map[string]*member{}, added: map[string]bool{}}
-				w.definitions[d.name.text] = t
+				w.definitions[d.name.Text] = t
 				w.order = append(w.order, t)
 			}
 		}
 		for _, c := range f.caveats {
 			if take(c.name, "caveat") {
-				w.caveats[c.name.text] = c
+				w.caveats[c.name.Text] = c
 			}
 		}
 	}
@@ -167,14 +167,14 @@ func (w *world) checkPartials() bool {
 			if m.kind != splat {
 				continue
 			}
-			p := w.partials[m.name.text]
+			p := w.partials[m.name.Text]
 			switch {
 			case p == nil:
 				ok = false
-				w.refuse("unknown_partial", m.name, fmt.Sprintf("the partial %s is not defined", tuple.Clip(m.name.text)), "")
+				w.refuse("unknown_partial", m.name, fmt.Sprintf("the partial %s is not defined", tuple.Clip(m.name.Text)), "")
 			case state[p] == open || depth > dialect.MaxDepth:
 				ok = false
-				w.refuse("partial_cycle", m.name, fmt.Sprintf("the partial %s takes in itself", tuple.Clip(m.name.text)), "")
+				w.refuse("partial_cycle", m.name, fmt.Sprintf("the partial %s takes in itself", tuple.Clip(m.name.Text)), "")
 			case state[p] == 0:
 				visit(p, depth+1)
 			}
@@ -200,7 +200,7 @@ func (w *world) members(t *worldType, d *definition, before []remark) {
 			return
 		}
 		if m.kind == splat {
-			p := w.partials[m.name.text]
+			p := w.partials[m.name.Text]
 			w.members(t, p, plain(before, m.comments, p.comments))
 			before = nil
 			continue
@@ -210,11 +210,11 @@ func (w *world) members(t *worldType, d *definition, before []remark) {
 		if len(before) > 0 {
 			m.comments, before = append(before, m.comments...), nil
 		}
-		if other := t.members[m.name.text]; other != nil {
-			w.refuse("duplicate", m.name, fmt.Sprintf("the definition %s has %s twice", tuple.Clip(t.def.name.text), tuple.Clip(m.name.text)), "it is first defined at "+other.name.place.String())
+		if other := t.members[m.name.Text]; other != nil {
+			w.refuse("duplicate", m.name, fmt.Sprintf("the definition %s has %s twice", tuple.Clip(t.def.name.Text), tuple.Clip(m.name.Text)), "it is first defined at "+other.name.Place.String())
 			continue
 		}
-		t.members[m.name.text] = m
+		t.members[m.name.Text] = m
 		t.order = append(t.order, m)
 	}
 }
@@ -224,7 +224,7 @@ func plain(lists ...[]remark) []remark {
 	var out []remark
 	for _, list := range lists {
 		for _, r := range list {
-			out = append(out, remark{text: r.text})
+			out = append(out, remark{Text: r.Text})
 		}
 	}
 	return out
