@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/pemba-authz/pemba/schema/condition"
 	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 )
@@ -98,6 +99,7 @@ func (c Config) apiLimits() api.Limits {
 		IDBytes:            tuple.MaxIDBytes,
 		NameBytes:          tuple.MaxNameBytes,
 		ContextBytes:       tuple.MaxContextBytes,
+		RequestContext:     condition.MaxRequestBytes,
 		TreeNodes:          100_000,
 		EvaluationNodes:    c.EvaluationNodes,
 		RequestMillis:      c.RequestTimeout.Milliseconds(),

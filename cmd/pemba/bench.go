@@ -52,10 +52,17 @@ func runBench(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	show := printBench
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, result)
+		show = func(c *cli.Context, result bench.Result) error { return printJSON(c.App.Writer, result) }
 	}
-	return printBench(c, result)
+	if err := show(c, result); err != nil {
+		return err
+	}
+	if result.Checks.Wrong+result.Checks.Failed+result.Writes.Failed > 0 {
+		return errQuiet(exitNo)
+	}
+	return nil
 }
 
 func printBench(c *cli.Context, result bench.Result) error {
@@ -76,9 +83,6 @@ func printBench(c *cli.Context, result bench.Result) error {
 		if s.LastError != "" {
 			fmt.Fprintf(c.App.ErrWriter, "the last error: %s\n", s.LastError)
 		}
-	}
-	if result.Checks.Wrong+result.Checks.Failed+result.Writes.Failed > 0 {
-		return errQuiet(exitNo)
 	}
 	return nil
 }

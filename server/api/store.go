@@ -48,8 +48,9 @@ type Limits struct {
 	SchemaFiles        int   `json:"schema_files"`
 	IDBytes            int   `json:"id_bytes"`
 	NameBytes          int   `json:"name_bytes"`
-	ContextBytes       int   `json:"context_bytes"` // of one tuple
-	TreeNodes          int   `json:"tree_nodes"`    // of one expansion
+	ContextBytes       int   `json:"context_bytes"`         // of one tuple
+	RequestContext     int   `json:"request_context_bytes"` // of one request
+	TreeNodes          int   `json:"tree_nodes"`            // of one expansion
 	EvaluationNodes    int   `json:"evaluation_nodes"`
 	RequestMillis      int64 `json:"request_millis"`
 	StreamMillis       int64 `json:"stream_millis"` // of a stream whose client reads on
