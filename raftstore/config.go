@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/pemba-authz/pemba/raftstore/disk"
 )
 
 // Config says how a node runs. The zero value with a Dir is a single node that
@@ -139,7 +141,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.TrailingEntries, 10_000)
 	orDefault(&c.MinFreeBytes, 256<<20)
 	if c.freeSpace == nil {
-		c.freeSpace = freeSpace
+		c.freeSpace = disk.Free
 		if c.NoSync { // a throw-away store may live on a small disk
 			c.MinFreeBytes = -1
 		}

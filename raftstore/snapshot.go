@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/hashicorp/raft"
 
+	"github.com/pemba-authz/pemba/raftstore/disk"
 	"github.com/pemba-authz/pemba/raftstore/raftlog"
 	"github.com/pemba-authz/pemba/raftstore/state"
 )
@@ -210,7 +211,7 @@ func (s *snapshots) put(r record) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(filepath.Join(s.dir, recordName), text); err != nil {
+	if err := disk.Replace(filepath.Join(s.dir, recordName), text); err != nil {
 		return err
 	}
 	s.mu.Lock()

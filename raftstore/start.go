@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/hashicorp/raft"
 
+	"github.com/pemba-authz/pemba/raftstore/disk"
 	"github.com/pemba-authz/pemba/raftstore/raftlog"
 	"github.com/pemba-authz/pemba/raftstore/state"
 )
@@ -119,7 +120,7 @@ func identity(dir, wanted string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return wanted, replaceFile(name, text)
+		return wanted, disk.Replace(name, text)
 	}
 	if err != nil {
 		return "", err

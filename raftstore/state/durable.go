@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/pemba-authz/pemba/raftstore/disk"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -52,7 +53,7 @@ func (d durable) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return writeFileDurably(filepath.Join(dir, durableFile), append(text, '\n'))
+	return disk.Replace(filepath.Join(dir, durableFile), append(text, '\n'))
 }
 
 // bootID names this boot of the system; "" where it cannot be told, and then
@@ -110,7 +111,7 @@ func (g *generation) persist(d durable) error {
 	if err := g.db.Sync(); err != nil {
 		return fmt.Errorf("syncing Badger: %w", err)
 	}
-	if err := syncTree(g.dir); err != nil {
+	if err := disk.SyncTree(g.dir); err != nil {
 		return fmt.Errorf("syncing %s: %w", g.dir, err)
 	}
 	if d.Suspect <= d.Index {

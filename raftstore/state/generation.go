@@ -14,6 +14,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 
+	"github.com/pemba-authz/pemba/raftstore/disk"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -125,32 +126,7 @@ func nextGeneration(dir string) (string, error) {
 
 // switchGeneration makes CURRENT name a folder, for good when it returns.
 func switchGeneration(dir, name string) error {
-	return writeFileDurably(filepath.Join(dir, currentFile), []byte(name+"\n"))
-}
-
-// writeFileDurably replaces a file: after a power loss there is the old or the new.
-func writeFileDurably(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // gone already where all went well
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncFile(filepath.Dir(path))
-}
-
-func syncFile(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return disk.Replace(filepath.Join(dir, currentFile), []byte(name+"\n"))
 }
 
 // release lets go of a generation, and closes it with the last. The caller does

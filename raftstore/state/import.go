@@ -13,6 +13,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/pemba-authz/pemba/raftstore/disk"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -158,11 +159,11 @@ func putFrame(w *badger.WriteBatch, b []byte) error {
 // roomFor refuses a snapshot that would not fit the disk: writing to a full disk
 // through a memory map ends the process.
 func roomFor(dir string, bytes uint64) error {
-	free, err := diskFree(dir)
+	free, err := disk.Free(dir)
 	if err != nil {
 		return err
 	}
-	if need := bytes + bytes/4; free < need {
+	if need := bytes + bytes/4; uint64(free) < need {
 		return fmt.Errorf("%w: %d bytes are free, %d are needed", ErrDisk, free, need)
 	}
 	return nil

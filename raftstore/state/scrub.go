@@ -46,8 +46,3 @@ func (s *State) scrubStore(name string) error {
 	defer v.Close()
 	return v.Verify()
 }
-
-// DiskFree returns how many bytes may still be written to the state's disk.
-// Badger writes through memory maps: on a full disk that ends the process, so
-// writes have to stop before.
-func (s *State) DiskFree() (uint64, error) { return diskFree(s.options.Dir) }

@@ -1,4 +1,4 @@
-package state
+package disk
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncTree makes all files and folders below a path durable: one call syncs the
+// SyncTree makes all files and folders below a path durable: one call syncs the
 // whole file system, the pages of memory maps included.
-func syncTree(dir string) error {
+func SyncTree(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -17,11 +17,11 @@ func syncTree(dir string) error {
 	return errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
 }
 
-// diskFree returns how many bytes may still be written below a path.
-func diskFree(dir string) (uint64, error) {
+// Free returns how many bytes this process may still write below a path.
+func Free(dir string) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, err
 	}
-	return st.Bavail * uint64(st.Bsize), nil
+	return int64(st.Bavail) * st.Bsize, nil
 }
