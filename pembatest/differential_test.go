@@ -43,19 +43,29 @@ func TestDifferential(t *testing.T) {
 	var seconds atomic.Int64
 	clock := func() time.Time { return midday.Add(time.Duration(seconds.Load()) * time.Second) }
 	server := pembatest.Start(t, pembatest.Clock(clock))
-	run := func(seed uint64) int {
+	run := func(seed uint64) *differential {
 		w := &differential{draw: draw{rand.New(rand.NewPCG(seed, 7))}, t: t, seed: seed, now: clock, tick: func() { seconds.Add(1) }}
-		return w.run(server.Client, fmt.Sprintf("world-%d", seed))
+		w.run(server.Client)
+		return w
 	}
 	if *seedFlag != 0 {
 		run(*seedFlag)
 		return
 	}
+	var kept []*differential // asked about once more when much has been written since
 	asked := 0
 	seed := uint64(0)
 	for asked < wanted && !t.Failed() {
 		seed++
-		asked += run(seed)
+		w := run(seed)
+		if asked += w.asked; len(kept) < 3 {
+			kept = append(kept, w)
+		} else {
+			w.drop(server.Client)
+		}
+	}
+	for _, w := range kept {
+		w.askPast()
 	}
 	t.Logf("%d questions over %d worlds: %v", asked, seed, tally)
 }
@@ -89,7 +99,8 @@ type moment struct {
 	tuples []tuple.Tuple
 }
 
-func (w *differential) run(c *client.Client, name string) int {
+func (w *differential) run(c *client.Client) {
+	name := fmt.Sprintf("world-%d", w.seed)
 	if _, err := c.PutStore(w.t.Context(), name); err != nil {
 		w.t.Fatal(err)
 	}
@@ -99,18 +110,28 @@ func (w *differential) run(c *client.Client, name string) int {
 			w.replaceSchema()
 		}
 		w.write()
+		if w.chance(20) {
+			w.deleteSome()
+		}
 		w.ask(w.moments[len(w.moments)-1], false)
 		if w.t.Failed() {
-			return w.asked
+			return
 		}
 	}
+	w.askPast()
+}
+
+// askPast asks about all that the store ever held.
+func (w *differential) askPast() {
 	for _, m := range w.moments {
 		w.ask(m, true)
 	}
-	if _, err := c.DeleteStore(w.t.Context(), name); err != nil {
+}
+
+func (w *differential) drop(c *client.Client) {
+	if _, err := c.DeleteStore(w.t.Context(), w.store.Name()); err != nil {
 		w.t.Fatal(err)
 	}
-	return w.asked
 }
 
 func (w *differential) replaceSchema() {
@@ -201,6 +222,7 @@ func (w *differential) ask(m moment, past bool) {
 		a.context, a.contextual = w.bring(m)
 		w.lookups(a)
 	}
+	w.reads(a)
 }
 
 func (w *differential) bring(m moment) (api.Context, []tuple.Tuple) {
