@@ -89,7 +89,7 @@ func TestCyclesEndInLeastFixpoint(t *testing.T) {
 	expect(t, v, "group:x#member member group:x", engine.Allowed)
 }
 
-// TestExclusionNeverReadsProvisionalValue is the trap of language 2.3: a value
+// TestExclusionNeverReadsProvisionalValue is the trap of open cycles: a value
 // found while its cycle is open must not decide an exclusion.
 func TestExclusionNeverReadsProvisionalValue(t *testing.T) {
 	v := view(t, groups(), "group:a#member@group:b#member", "group:b#member@group:a#member", "group:a#member@user:ana",

@@ -1,8 +1,14 @@
 package schema
 
+import (
+	"strings"
+
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
 // Admission is what apply needs to know of a schema to admit or refuse a tuple:
 // names and limits, no expression. The schema command carries it beside the
-// source, so that apply never compiles (storage rule 11). It is the same on
+// source, so that apply never compiles. It is the same on
 // every node, whatever the node's build. Marshalled as JSON it is stable.
 type Admission struct {
 	Language   int                  `json:"language"`
@@ -48,4 +54,42 @@ type AdmissionCondition struct {
 type AdmissionParam struct {
 	Name string `json:"name"`
 	Type string `json:"type"`
+}
+
+// String returns the shape as the language writes it: group#member with from_office and expiry.
+func (s AdmissionShape) String() string {
+	text := s.Type
+	switch {
+	case s.Wildcard:
+		text += ":" + tuple.Wildcard
+	case s.Relation != "":
+		text += "#" + s.Relation
+	}
+	var traits []string
+	if s.Condition != "" {
+		traits = append(traits, s.Condition)
+	}
+	switch s.Expiry {
+	case ExpiryRequired:
+		traits = append(traits, "expiry")
+	case ExpiryOptional:
+		traits = append(traits, "expiry?")
+	}
+	if len(traits) > 0 {
+		text += " with " + strings.Join(traits, " and ")
+	}
+	return text
+}
+
+func shapesText(shapes []AdmissionShape) string {
+	const most = 20
+	texts := make([]string, 0, min(len(shapes), most+1))
+	for i, s := range shapes {
+		if i == most {
+			texts = append(texts, "…")
+			break
+		}
+		texts = append(texts, s.String())
+	}
+	return strings.Join(texts, " | ")
 }

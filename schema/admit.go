@@ -3,58 +3,10 @@ package schema
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pemba-authz/pemba/schema/source"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
-
-// RefusalCode says why a schema does not admit a tuple. Codes are stable; they
-// are listed in docs/language.md.
-type RefusalCode string
-
-// The reasons for which a tuple is refused.
-const (
-	CodeUnknownType          RefusalCode = "unknown_type"
-	CodeUnknownRelation      RefusalCode = "unknown_relation"
-	CodeNotARelation         RefusalCode = "not_a_relation" // a write to a permission
-	CodeSubjectNotAdmitted   RefusalCode = "subject_not_admitted"
-	CodeUnknownCondition     RefusalCode = "unknown_condition"
-	CodeConditionRequired    RefusalCode = "condition_required"
-	CodeConditionNotAdmitted RefusalCode = "condition_not_admitted"
-	CodeExpiryRequired       RefusalCode = "expiry_required"
-	CodeExpiryNotAdmitted    RefusalCode = "expiry_not_admitted"
-	CodeSealed               RefusalCode = "sealed"
-	CodeNotTheSingleton      RefusalCode = "singleton"
-	CodeSelfTuple            RefusalCode = "self_tuple"
-	CodeContextUnknownKey    RefusalCode = "context_unknown_key"
-	CodeContextType          RefusalCode = "context_type"
-	CodeAtMost               RefusalCode = "at_most" // judged by those who count tuples
-)
-
-// Refusal says why a tuple is not admitted: the thing at fault, where in the
-// tuple it stands, and what would be admitted.
-type Refusal struct {
-	Code       RefusalCode
-	Tuple      tuple.Tuple
-	Field      string // object, relation, subject, condition, context or expires
-	Thing      string // the name, id or value at fault
-	Message    string // what is wrong, naming the thing
-	Expected   string // what is admitted there; "" when there is nothing to say
-	Suggestion string // a near miss, or the way out; "" when there is none
-}
-
-// Error returns the message with the tuple and, where there is one, the suggestion.
-func (r *Refusal) Error() string {
-	text := r.Tuple.Key.String() + ": " + r.Message
-	if r.Expected != "" {
-		text += "; expected " + r.Expected
-	}
-	if r.Suggestion != "" {
-		text += "; " + r.Suggestion
-	}
-	return text
-}
 
 // Admit says why the schema does not admit a tuple; nil when it does. It looks
 // at the tuple alone (not at AtMost, which counts others) and is the same on
@@ -288,42 +240,4 @@ func (t *admittedType) relationNames() []string {
 		names[i] = r.Name
 	}
 	return names
-}
-
-// String returns the shape as the language writes it: group#member with from_office and expiry.
-func (s AdmissionShape) String() string {
-	text := s.Type
-	switch {
-	case s.Wildcard:
-		text += ":" + tuple.Wildcard
-	case s.Relation != "":
-		text += "#" + s.Relation
-	}
-	var traits []string
-	if s.Condition != "" {
-		traits = append(traits, s.Condition)
-	}
-	switch s.Expiry {
-	case ExpiryRequired:
-		traits = append(traits, "expiry")
-	case ExpiryOptional:
-		traits = append(traits, "expiry?")
-	}
-	if len(traits) > 0 {
-		text += " with " + strings.Join(traits, " and ")
-	}
-	return text
-}
-
-func shapesText(shapes []AdmissionShape) string {
-	const most = 20
-	texts := make([]string, 0, min(len(shapes), most+1))
-	for i, s := range shapes {
-		if i == most {
-			texts = append(texts, "…")
-			break
-		}
-		texts = append(texts, s.String())
-	}
-	return strings.Join(texts, " | ")
 }

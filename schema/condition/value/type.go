@@ -2,7 +2,7 @@
 // JSON values they take. It knows nothing of CEL, so that whatever only admits
 // or refuses tuples (apply, above all) need not link an expression language.
 //
-// Call CheckValue for one value of a tuple's context, ValidType for the text of
+// Call CheckValue for one value of a tuple's context, ParseType for the text of
 // a type, and Type.Decode to turn JSON into Go values.
 //
 //	type        JSON                                        Go
