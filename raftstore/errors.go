@@ -40,6 +40,9 @@ var (
 	// or it is still joining. It hears of no change, so it answers nothing.
 	ErrNotMember = errors.New("this node is no member of its cluster: it was removed, or has not joined yet; ask another node")
 
+	// ErrLastMember means that the only member was to be removed.
+	ErrLastMember = errors.New("the last member cannot be removed: it is the cluster; stop the node instead")
+
 	// ErrTokenMalformed means that a text is no token of any cluster's, or was altered.
 	ErrTokenMalformed = errors.New("the token is malformed or was altered; use tokens as they were answered")
 

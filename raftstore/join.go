@@ -158,7 +158,7 @@ func (n *Node) recordMember(ctx context.Context, m command.Member) error {
 }
 
 // Remove takes a member out of the cluster for good. Its folder must not be used
-// again. Errors: ErrUnknownMember, ErrNotLeader, ErrOutcomeUnknown.
+// again. Errors: ErrUnknownMember, ErrLastMember, ErrNotLeader, ErrOutcomeUnknown.
 func (n *Node) Remove(ctx context.Context, id string) error {
 	if err := n.answering(); err != nil {
 		return err
@@ -200,7 +200,7 @@ func (n *Node) removeMember(ctx context.Context, id string) error {
 	}
 	if id == n.id {
 		if len(servers) == 1 {
-			return errors.New("the last member cannot be removed: it is the cluster")
+			return ErrLastMember
 		}
 		if err := n.raft.LeadershipTransfer().Error(); err != nil {
 			return notProposed(err)

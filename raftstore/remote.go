@@ -25,6 +25,7 @@ var remoteCodes = []struct {
 	{"too_large", ErrTooLarge},
 	{"feature_level", ErrFeatureLevel},
 	{"unknown_member", ErrUnknownMember},
+	{"last_member", ErrLastMember},
 	{"deadline", context.DeadlineExceeded},
 	{"cancelled", context.Canceled},
 }

@@ -38,6 +38,7 @@ var sentinels = []struct {
 	{raftstore.ErrSealed, api.InvalidCursor},
 	{raftstore.ErrFeatureLevel, api.FeatureLevel},
 	{raftstore.ErrUnknownMember, api.UnknownNode},
+	{raftstore.ErrLastMember, api.LastMember},
 	{engine.ErrBudget, api.BudgetExceeded},
 	{engine.ErrNoSchema, api.NoSchema},
 	{impact.ErrTooLarge, api.BudgetExceeded},
@@ -106,6 +107,9 @@ func (s *Server) problem(r *http.Request, err error) *api.Problem {
 }
 
 func sentinelProblem(code api.Code, err error) *api.Problem {
+	if errors.Is(err, raftstore.ErrNotMember) {
+		return api.NewProblem(code, raftstore.ErrNotMember.Error())
+	}
 	switch code {
 	case api.DeadlineExceeded:
 		return api.NewProblem(code, "the request did not finish in time (request_millis of /v1/limits); nothing is known of its answer")

@@ -120,6 +120,7 @@ func TestBadInput(t *testing.T) {
 		{"If-None-Match", put, schema("pemba 1\ntype user\n"), []string{"If-None-Match: *"}, 412, api.SchemaChanged, "", "schema"},
 		{"foreign model with errors", put, `{"files":[{"name":"model.fga","text":"model\n  schema 1.1\ntype document\n  relations\n    define viewer: [usr]\n"}],"dialect":"openfga"}`, nil, 422, api.InvalidSchema, "model.fga:5:21", "usr"},
 		{"unknown member of the cluster", "DELETE /v1/cluster/members/nobody", "", nil, 404, api.UnknownNode, "", ""},
+		{"the last member of the cluster", "DELETE /v1/cluster/members/" + w.node.Status().NodeID, "", nil, 409, api.LastMember, "", "stop the node"},
 	}
 	if _, err := w.client.PutStore(t.Context(), "bare"); err != nil {
 		t.Fatal(err)

@@ -40,6 +40,7 @@ const (
 	UnknownRelation  Code = "unknown_relation"
 	UnknownCondition Code = "unknown_condition"
 	UnknownNode      Code = "unknown_node"
+	LastMember       Code = "last_member"
 	NoSchema         Code = "no_schema"
 
 	// Tuples and writes.
@@ -121,6 +122,7 @@ var catalogue = map[Code]Entry{
 	UnknownRelation:  {422, "The type has no such relation or permission", false},
 	UnknownCondition: {422, "The schema has no such condition", false},
 	UnknownNode:      {404, "The cluster has no such node", false},
+	LastMember:       {409, "The cluster has no other member", false},
 	NoSchema:         {422, "The store has no schema yet", false},
 
 	NotARelation:          {422, "A permission is computed: no tuple may write it", false},
