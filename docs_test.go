@@ -66,7 +66,7 @@ func TestLinks(t *testing.T) {
 // hasHeading says whether a document has the heading that an anchor names, as
 // GitHub spells it: lower case, spaces as hyphens, no other marks.
 func hasHeading(text, anchor string) bool {
-	marks := regexp.MustCompile("[^\\pL\\pN _-]")
+	marks := regexp.MustCompile(`[^\pL\pN _-]`)
 	for line := range strings.Lines(text) {
 		if heading := strings.TrimLeft(line, "#"); heading != line {
 			heading = strings.ToLower(marks.ReplaceAllString(strings.TrimSpace(heading), ""))

@@ -185,9 +185,15 @@ func TestNewEnemy(t *testing.T) {
 	ana := viewer("folder", "ana")
 	for round := range 25 {
 		writer, reader := c.nodes[round%3], c.nodes[(round+1)%3]
-		write(t, writer, "s", change(command.Touch, ana))
+		granted, err := reader.ParseToken(write(t, writer, "s", change(command.Touch, ana)).Token)
+		if err != nil {
+			t.Fatal(err)
+		}
 		behind := reader.Status().Role != "leader" && round%5 == 0
 		if behind {
+			if !has(t, reader, "s", raftstore.AtLeastAsFresh(granted), ana) {
+				t.Errorf("round %d: ana has no access yet", round)
+			}
 			reader.Isolate(true)
 		}
 		removed := write(t, writer, "s", change(command.Delete, ana))
