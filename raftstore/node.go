@@ -128,6 +128,12 @@ func (n *Node) PutSchema(ctx context.Context, store string, request SchemaReques
 	return SchemaResult{SchemaResult: *written.Schema, Token: written.Token}, nil
 }
 
+// ResolveQuarantine takes tuples out of quarantine: back among the live ones, or
+// away for good. Errors are as for Write.
+func (n *Node) ResolveQuarantine(ctx context.Context, store string, request command.ResolveQuarantine) (WriteResult, error) {
+	return n.write(ctx, command.Command{Store: store, Body: &request})
+}
+
 func (n *Node) write(ctx context.Context, c command.Command) (WriteResult, error) {
 	result, err := n.propose(ctx, c)
 	if err != nil {

@@ -1,8 +1,6 @@
 package raftstore
 
 import (
-	"time"
-
 	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -67,31 +65,3 @@ func AtExactSnapshot(r tuple.Revision) Consistency { return Consistency{atExactS
 // FullyConsistent reads at a revision that contains every write that was
 // acknowledged anywhere before the read began.
 func FullyConsistent() Consistency { return Consistency{mode: fullyConsistent} }
-
-// Member is one node of the cluster.
-type Member struct {
-	ID          string
-	Address     string // host:port of the cluster port
-	HTTPAddress string // URL of its HTTP surface; "" when it told none
-	Voter       bool   // false while it catches up
-	Leader      bool
-}
-
-// Status is what a node knows of itself and its cluster.
-type Status struct {
-	NodeID    string
-	ClusterID string // "" until the node knows it
-	Role      string // leader, follower, candidate or shutdown
-	Term      uint64
-	Leader    Member // zero when none is known
-	Members   []Member
-	Applied   tuple.Revision // the last change that this node has applied
-	Durable   tuple.Revision // the last one that survives a power loss without the log
-	LogFirst  uint64         // the oldest index of the log
-	LogLast   uint64         // the newest
-	LogBytes  int64          // about how much the log holds
-	Ready     bool
-	NotReady  string // why it is not ready; "" when it is
-	Fault     error  // why it halted; nil when it did not
-	Time      time.Time
-}

@@ -84,13 +84,6 @@ func (v *View) pinFrom(after tuple.Revision) error {
 	return nil
 }
 
-// unpin lets go of a revision. The caller holds mu.
-func (s *State) unpin(rev tuple.Revision) {
-	if s.pins[rev]--; s.pins[rev] == 0 {
-		delete(s.pins, rev)
-	}
-}
-
 func (st *store) effects(rev tuple.Revision, r record) (e Effects, any bool, err error) {
 	e = Effects{Revision: rev, LogTime: time.Unix(0, r.Time).UTC()}
 	for _, ev := range r.Events {

@@ -211,6 +211,13 @@ func (v *View) Close() {
 	})
 }
 
+// unpin lets go of a revision. The caller holds mu.
+func (s *State) unpin(rev tuple.Revision) {
+	if s.pins[rev]--; s.pins[rev] == 0 {
+		delete(s.pins, rev)
+	}
+}
+
 // compiled holds the newest few compiled schemas of a store.
 type compiled struct {
 	mu      sync.Mutex // guards modules; held while one is compiled, so that it is compiled once
