@@ -28,6 +28,9 @@ func (d draw) filter() (api.Filter, func(tuple.Key) bool) {
 	if d.chance(30) {
 		f.SubjectRelation = choose(d, append([]string{"-", "-"}, names...))
 	}
+	if f.SubjectType == "user" && f.SubjectRelation != "" {
+		f.SubjectRelation = "-" // users have no relations, and a filter may not say so
+	}
 	if d.chance(30) {
 		f.SubjectID = choose(d, []string{d.id(), d.id(), tuple.Wildcard})
 	}

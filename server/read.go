@@ -24,6 +24,9 @@ func (s *Server) readTuples(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer p.Close()
+	if err := knownNames(p, request.Filter, filter); err != nil {
+		return err
+	}
 	after, err := p.afterTuple()
 	if err != nil {
 		return err
@@ -31,6 +34,27 @@ func (s *Server) readTuples(w http.ResponseWriter, r *http.Request) error {
 	return answerPage(s, w, r, p, tupleEntries(unexpired(p.Tuples(filter, after), p.now)), func(tuples []api.Tuple, cursor string) any {
 		return api.ReadResponse{Tuples: tuples, Cursor: cursor, Evaluated: p.evaluated}
 	})
+}
+
+// knownNames refuses a filter with a name that the schema of the page's revision
+// lacks. For writes, apply does the same.
+func knownNames(p *page, wire api.Filter, filter tuple.Filter) error {
+	module, err := p.Module()
+	if err != nil || module == nil {
+		return err
+	}
+	refusal := module.Admitter.AdmitFilter(filter)
+	if refusal == nil {
+		return nil
+	}
+	field := refusal.Field
+	switch { // where object or subject names it whole, that is the place
+	case field == "object_type" && wire.Object != "":
+		field = "object"
+	case wire.Subject != "" && (field == "subject_type" || field == "subject_relation"):
+		field = "subject"
+	}
+	return api.Faults{{Code: refusals[refusal.Code], Pointer: "/filter/" + field, Message: refusal.Message, Suggestion: refusal.Suggestion}}.Problem()
 }
 
 // unexpired leaves out the tuples that have expired at the instant.

@@ -105,6 +105,13 @@ func TestBadInput(t *testing.T) {
 		{"question without a schema", "POST /v1/stores/bare/check", ask("document:a", "view", "user:ana"), nil, 422, api.NoSchema, "", "schema"},
 
 		{"delete everything by mistake", remove, `{"filter":{}}`, nil, 400, api.InvalidValue, "/all", "every tuple"},
+		{"deletion of an unknown type", remove, `{"filter":{"object_type":"documnt"}}`, nil, 422, api.UnknownType, "", `did you mean document?`},
+		{"deletion of an unknown relation", remove, `{"filter":{"object":"document:readme","relation":"viewr"}}`, nil, 422, api.UnknownRelation, "", `did you mean viewer?`},
+		{"deletion of a permission", remove, `{"filter":{"object_type":"document","relation":"view"}}`, nil, 422, api.NotARelation, "", "permission"},
+		{"reading an unknown type", "POST /v1/stores/acme/tuples/read", `{"filter":{"object":"documnt:a"}}`, nil, 422, api.UnknownType, "/filter/object", "document"},
+		{"reading an unknown relation", "POST /v1/stores/acme/tuples/read", `{"filter":{"relation":"viewr"}}`, nil, 422, api.UnknownRelation, "/filter/relation", "viewer"},
+		{"reading an unknown subject", "POST /v1/stores/acme/tuples/read", `{"filter":{"subject":"group:g#membr"}}`, nil, 422, api.UnknownRelation, "/filter/subject", "member"},
+		{"a precondition on an unknown type", write, `{"operations":[{"op":"touch","object":"group:new","relation":"member","subject":"user:new"}],"preconditions":[{"must":"not_match","filter":{"object_type":"grup"}}]}`, nil, 422, api.UnknownType, "", "precondition 0"},
 		{"bad filter", remove, `{"filter":{"subject":"ana"}}`, nil, 400, api.InvalidValue, "/filter/subject", "type:id"},
 
 		{"schema with errors", put, schema("pemba 1\ntype user\ntype document {\n  relation viewer: [usr]\n  permission view = viewr\n}\n"), nil, 422, api.InvalidSchema, "main.pemba:4:21", "user"},

@@ -146,6 +146,9 @@ func (s *modelStore) write(m *model, rev tuple.Revision, w *command.Write, res *
 		res.Replayed = true
 		return ""
 	}
+	if code := s.unknownName(w); code != "" {
+		return code
+	}
 	for _, p := range w.Preconditions {
 		if code := s.precondition(m, p); code != "" {
 			return code

@@ -86,9 +86,23 @@ func (w *world) tuple() tuple.Tuple {
 }
 
 func (w *world) filter() tuple.Filter {
-	return tuple.Filter{ObjectType: pick(w, "", "document", "group", "nowhere"), ObjectID: pick(w, "", "a", "b", "g"),
+	f := tuple.Filter{ObjectType: pick(w, "", "document", "group", "document", "group"), ObjectID: pick(w, "", "a", "b", "g"),
 		Relation: pick(w, "", "", "viewer", "member"), Subject: tuple.SubjectFilter{Type: pick(w, "", "", "user", "group"),
 			ID: pick(w, "", "", "ana"), Relation: pick(w, "", "", "-", "member")}}
+	if w.IntN(4) > 0 { // mostly names that there are
+		switch {
+		case f.ObjectType == "document" && f.Relation == "member":
+			f.Relation = "viewer"
+		case f.ObjectType == "group" && f.Relation == "viewer":
+			f.Relation = "member"
+		}
+		if f.Subject.Type == "user" && f.Subject.Relation == "member" {
+			f.Subject.Relation = tuple.NoRelation
+		}
+	} else if w.IntN(4) == 0 {
+		f.ObjectType = "nowhere"
+	}
+	return f
 }
 
 func (w *world) write() *command.Write {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/raftstore/state"
+	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -263,9 +264,10 @@ func TestDeleteFilter(t *testing.T) {
 	if got := c.list(tuple.Filter{}); len(got) != 1 || got[0] != "document:b#viewer@group:g#member" {
 		t.Errorf("left: %v", got)
 	}
-	if r := c.ok("a", &command.Write{DeleteFilter: &tuple.Filter{ObjectType: "nowhere"}}); r.Deleted != 0 {
-		t.Errorf("deleted %d of a type that is not there", r.Deleted)
-	}
+	c.rejected(command.Code(schema.CodeUnknownType), "a", &command.Write{DeleteFilter: &tuple.Filter{ObjectType: "nowhere"}})
+	w = ops(t, "touch document:z#viewer@user:ana")
+	w.Preconditions = []command.Precondition{{Must: command.NotMatch, Filter: tuple.Filter{ObjectType: "document", Relation: "banned"}}}
+	c.rejected(command.Code(schema.CodeUnknownRelation), "a", w)
 	if r := c.ok("a", &command.Write{DeleteFilter: &tuple.Filter{}}); r.Deleted != 1 {
 		t.Errorf("deleted %d with an empty filter, want all", r.Deleted)
 	}

@@ -19,6 +19,9 @@ func (a *applier) writeTuples(st *store, w *command.Write, res *command.Result) 
 			return err
 		}
 	}
+	if err := knownNames(st, w); err != nil {
+		return err
+	}
 	for i, p := range w.Preconditions {
 		if err := a.precondition(st, i, p); err != nil {
 			return err
@@ -43,6 +46,25 @@ func (a *applier) writeTuples(st *store, w *command.Write, res *command.Result) 
 			Created: res.Created, Updated: res.Updated, Deleted: res.Deleted}
 		a.keys = append(a.keys, k)
 		a.s.memory.add(a.index, a.now, k)
+	}
+	return nil
+}
+
+// knownNames refuses filters that name what the schema lacks: they select nothing,
+// and a revocation that was mistyped would look as if it had been made.
+func knownNames(st *store, w *command.Write) error {
+	if st.admitter == nil {
+		return nil // then there are no tuples either
+	}
+	for i, p := range w.Preconditions {
+		if refusal := st.admitter.AdmitFilter(p.Filter); refusal != nil {
+			return reject(command.Code(refusal.Code), -1, refusal.Suggestion, "precondition %d: %s", i, refusal.Message)
+		}
+	}
+	if w.DeleteFilter != nil {
+		if refusal := st.admitter.AdmitFilter(*w.DeleteFilter); refusal != nil {
+			return reject(command.Code(refusal.Code), -1, refusal.Suggestion, "the filter: %s", refusal.Message)
+		}
 	}
 	return nil
 }
