@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds what a test waits for; nothing is expected to take this long.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 func withPatience(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
