@@ -27,8 +27,8 @@ func (w *world) checkAnnotations() {
 	}
 }
 
-// subjectTypes returns the types of the objects that a relation or permission
-// may lead to, in the order in which they are met.
+// subjectTypes returns the types that SpiceDB wants an annotation to name, in the
+// order in which they are met: what an exclusion takes away counts, self does not.
 func (w *world) subjectTypes(t *worldType, m *member) []string {
 	s := &typeSearch{world: w, seen: map[*member]bool{}, found: map[string]bool{}}
 	s.member(t, m)
@@ -79,15 +79,6 @@ func (s *typeSearch) expression(t *worldType, e *expression) {
 			other := s.world.definitions[a.typ.Text]
 			s.member(other, other.members[e.target.Text])
 		}
-	case itself:
-		if name := t.def.name.Text; !s.found[name] {
-			s.found[name] = true
-			s.types = append(s.types, name)
-		}
-	}
-	if e.operator == exclusion {
-		s.expression(t, e.operands[0])
-		return
 	}
 	for _, o := range e.operands {
 		s.expression(t, o)

@@ -149,7 +149,15 @@ func (p *parser) endStatement() error {
 	return p.fail(t, "the end of the statement")
 }
 
-// use reads "use expiration".
+// endDeclaration ends one outside of a definition: the next may share its line.
+func (p *parser) endDeclaration() error {
+	if t := p.peek(); t.kind == word && slices.Contains([]string{"use", "definition", "caveat"}, t.text) {
+		return nil
+	}
+	return p.endStatement()
+}
+
+// use reads "use expiration". A flag may be switched on twice.
 func (p *parser) use() error {
 	first := p.take()
 	t := p.take()
@@ -159,14 +167,11 @@ func (p *parser) use() error {
 	if len(p.file.definitions)+len(p.file.caveats) > 0 {
 		p.report.Refuse("late_use", first.place, first.width(), "use stands above the first definition", "move it to the beginning of the file")
 	}
-	if p.file.uses[t.text] {
-		p.report.Refuse("duplicate", t.place, t.width(), "use "+t.text+" stands twice in this file", "remove one of them")
-	}
 	p.file.uses[t.text] = true
 	for _, c := range p.comments() {
 		p.file.comments = append(p.file.comments, c.Text)
 	}
-	return p.endStatement()
+	return p.endDeclaration()
 }
 
 // importLine reads: import "path".
@@ -240,7 +245,7 @@ func (p *parser) definition(partial bool) error {
 	if t := p.take(); t.kind != '}' {
 		return p.fail(t, "relation, permission or }")
 	}
-	err = p.endStatement()
+	err = p.endDeclaration()
 	d.comments = append(d.comments, p.trailing()...)
 	return err
 }

@@ -136,13 +136,13 @@ func (c *caveat) astParams() []ast.Param {
 }
 
 // checkWildcards refuses what SpiceDB refuses of wildcards: a relation that
-// takes them in from another one, and an arrow over one that does.
+// takes them in from another definition, and an arrow over one that holds them.
 func (w *world) checkWildcards() {
 	holds := w.wildcards()
 	for _, t := range w.order {
 		for _, m := range t.order {
 			for _, a := range m.types {
-				if a.relation.Text != "" && holds[w.member(a.typ.Text, a.relation.Text)] {
+				if a.relation.Text != "" && a.typ.Text != t.def.name.Text && holds[w.member(a.typ.Text, a.relation.Text)] {
 					w.refuse("transitive_wildcard", a.typ, fmt.Sprintf("%s holds a wildcard, which SpiceDB does not let a relation take in", a), "write the wildcard here, or refer to a permission")
 				}
 			}
