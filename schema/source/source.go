@@ -70,9 +70,10 @@ func (d *Diagnostic) Render() string {
 	fmt.Fprintf(&b, "%s: %s: %s [%s]\n", d.Place, d.Severity, d.Message, d.Code)
 	if d.Excerpt != "" {
 		margin := fmt.Sprintf("%5d | ", d.Place.Line)
-		fmt.Fprintf(&b, "%s%s\n", margin, strings.ReplaceAll(d.Excerpt, "\t", " "))
+		line, before, width := d.window()
+		fmt.Fprintf(&b, "%s%s\n", margin, strings.ReplaceAll(line, "\t", " "))
 		fmt.Fprintf(&b, "%s%s%s\n", strings.Repeat(" ", len(margin)),
-			strings.Repeat(" ", max(d.Place.Column-1, 0)), strings.Repeat("^", max(d.Width, 1)))
+			strings.Repeat(" ", before), strings.Repeat("^", width))
 	}
 	if d.Expected != "" {
 		fmt.Fprintf(&b, "        expected %s\n", d.Expected)
@@ -81,6 +82,30 @@ func (d *Diagnostic) Render() string {
 		fmt.Fprintf(&b, "        %s\n", d.Suggestion)
 	}
 	return b.String()
+}
+
+// renderedWidth is how much of a long line a person is shown, in characters.
+const renderedWidth = 160
+
+// window returns the part of the excerpt around the fault, how many characters
+// stand before the fault there, and how wide the fault is within it.
+func (d *Diagnostic) window() (line string, before, width int) {
+	runes := []rune(d.Excerpt)
+	before, width = max(d.Place.Column-1, 0), max(d.Width, 1)
+	if len(runes) <= renderedWidth {
+		return d.Excerpt, before, width
+	}
+	start := min(max(before-renderedWidth/2, 0), len(runes)-renderedWidth)
+	end := start + renderedWidth
+	width = min(width, max(end-before, 1))
+	line = string(runes[start:end])
+	if before -= start; start > 0 {
+		line, before = "…"+line, before+1
+	}
+	if end < len(runes) {
+		line += "…"
+	}
+	return line, before, width
 }
 
 // Diagnostics is all that is wrong, in the order of places. As an error it lists

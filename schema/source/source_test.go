@@ -66,3 +66,31 @@ func TestSortDropsWhatIsSaidTwice(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// Of a long line the part around the fault is shown, with the caret under it.
+func TestLongLinesAreShownAroundTheFault(t *testing.T) {
+	line := strings.Repeat("a", 300) + "XYZ" + strings.Repeat("b", 300)
+	for _, test := range []struct {
+		name         string
+		column, wide int
+		want         string // what stands over the carets
+	}{
+		{"in the middle", 301, 3, "XYZ"},
+		{"at the beginning", 1, 2, "aa"},
+		{"at the end", 603, 1, "b"},
+		{"wider than what is shown", 301, 900, "XYZ" + strings.Repeat("b", 77)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := source.Diagnostic{Place: source.Place{File: "x", Line: 1, Column: test.column}, Width: test.wide, Excerpt: line}
+			rows := strings.Split(d.Render(), "\n")
+			shown, carets := []rune(rows[1]), []rune(rows[2])
+			if len(shown) > 180 {
+				t.Errorf("%d characters are shown", len(shown))
+			}
+			first, last := strings.IndexRune(string(carets), '^'), len(carets)
+			if last > len(shown) || string(shown[first:last]) != test.want {
+				t.Errorf("the carets are under the wrong part:\n%s\n%s", rows[1], rows[2])
+			}
+		})
+	}
+}
