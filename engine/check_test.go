@@ -3,7 +3,6 @@ package engine_test
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"strconv"
 	"testing"
 	"time"
@@ -139,27 +138,33 @@ func (c chain) Edge(n tuple.Node, _ tuple.RelationID, s tuple.Ref) (tuple.Edge, 
 	return tuple.Edge{Ref: s}, s == c.next(n), nil
 }
 
-func (c chain) Subjects(n tuple.Node, _ tuple.RelationID) iter.Seq2[tuple.Edge, error] {
-	return func(yield func(tuple.Edge, error) bool) { yield(tuple.Edge{Ref: c.next(n)}, nil) }
+func (c chain) Type(n tuple.Node) (tuple.TypeID, bool, error) {
+	t, _, err := c.Object(n)
+	return t, false, err
 }
 
-func (c chain) Usersets(n tuple.Node, r tuple.RelationID) iter.Seq2[tuple.Edge, error] {
+func (c chain) Subjects(n tuple.Node, _ tuple.RelationID, _ tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	into[0] = tuple.Edge{Ref: c.next(n)}
+	return 1, 0, nil
+}
+
+func (c chain) Usersets(n tuple.Node, r tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	if int(n) == c.depth {
-		return func(func(tuple.Edge, error) bool) {}
+		return 0, 0, nil
 	}
-	return c.Subjects(n, r)
+	return c.Subjects(n, r, from, into)
 }
 
-func (c chain) Objects(s tuple.Ref) iter.Seq2[tuple.Edge, error] {
-	return func(yield func(tuple.Edge, error) bool) {
-		if s.Node > 1 && (s.Node == c.user()) == (s.Relation == 0) {
-			yield(tuple.Edge{Ref: tuple.Ref{Node: s.Node - 1, Relation: c.member}}, nil)
-		}
+func (c chain) Objects(s tuple.Ref, _ tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	if s.Node > 1 && (s.Node == c.user()) == (s.Relation == 0) {
+		into[0] = tuple.Edge{Ref: tuple.Ref{Node: s.Node - 1, Relation: c.member}}
+		return 1, 0, nil
 	}
+	return 0, 0, nil
 }
 
-func (c chain) Nodes(tuple.TypeID) iter.Seq2[tuple.Node, error] {
-	return func(func(tuple.Node, error) bool) {}
+func (c chain) Nodes(tuple.TypeID, tuple.Cursor, []tuple.Node) (int, tuple.Cursor, error) {
+	return 0, 0, nil
 }
 
 func TestDeepChainAnswers(t *testing.T) {

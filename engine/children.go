@@ -43,44 +43,39 @@ func (e *evaluation) direct(id int32) (result, bool, error) {
 	return e.children(id, anyOf, acc, start)
 }
 
+// chunkSize is how many edges of a list are read at a time.
+const chunkSize = 64
+
 // usersets appends the usersets of a relation that may hold the subject.
 func (e *evaluation) usersets(key atomKey, r *schema.Relation) error {
-	e.scan = scan{e: e, key: key, of: r, start: len(e.pending), probe: 8}
-	e.graph.Usersets(key.node, r.ID)(e.scanned)
-	return e.scan.err
-}
-
-// scan is the reading of one relation's usersets. An evaluation has one, since
-// this is its innermost loop and a closure per relation would be most of its garbage.
-type scan struct {
-	e     *evaluation
-	key   atomKey
-	of    *schema.Relation
-	start int // where in pending its atoms begin
-	met   int
-	probe int // after so many it is asked again whether probing is shorter
-	err   error
-}
-
-// take is the body of the loop over usersets.
-func (s *scan) take(edge tuple.Edge, err error) bool {
-	if err == nil {
-		err = s.e.pace()
+	if e.chunk == nil {
+		e.chunk = make([]tuple.Edge, chunkSize)
 	}
-	if err == nil {
-		err = s.e.climb()
+	start, met, probe := len(e.pending), 0, 8 // after so many it is asked whether probing is shorter
+	for from := tuple.Cursor(0); ; {
+		n, next, err := e.graph.Usersets(key.node, r.ID, from, e.chunk)
+		if err != nil {
+			return err
+		}
+		for i := range e.chunk[:n] {
+			if err := e.pace(); err != nil {
+				return err
+			}
+			if err := e.climb(); err != nil {
+				return err
+			}
+			if met++; e.reached != nil && met > probe {
+				if done, err := e.probeUsersets(key, r, start, met); done || err != nil {
+					return err
+				}
+				probe = 2 * met
+			}
+			e.userset(key, r, &e.chunk[i])
+		}
+		if from = next; from == 0 {
+			return nil
+		}
 	}
-	done := false
-	if s.met++; err == nil && s.e.reached != nil && s.met > s.probe {
-		done, err = s.e.probeUsersets(s.key, s.of, s.start, s.met)
-		s.probe = 2 * s.met
-	}
-	if err != nil || done {
-		s.err = err
-		return false
-	}
-	s.e.userset(s.key, s.of, &edge)
-	return true
 }
 
 // userset appends what one userset leads to, if the tuple counts.

@@ -69,7 +69,9 @@ func (r *reach) pointing(ref tuple.Ref, key atomKey, reading schema.Reading, sur
 	if err != nil {
 		return err
 	}
-	for edge, err := range r.e.graph.Objects(ref) {
+	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return r.e.graph.Objects(ref, from, into)
+	}) {
 		if err != nil {
 			return err
 		}
@@ -96,7 +98,9 @@ func (r *reach) granted(ref tuple.Ref, s subject, subject int32, certain bool) e
 	if err != nil {
 		return err
 	}
-	for edge, err := range r.e.graph.Objects(ref) {
+	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return r.e.graph.Objects(ref, from, into)
+	}) {
 		if err != nil {
 			return err
 		}

@@ -103,7 +103,9 @@ func (e *evaluation) edgeOf(t tuple.Tuple) (tuple.Edge, error) {
 func (e *evaluation) count(end tuple.Ref) error {
 	r := e.schema.Relation(end.Relation)
 	n := 0
-	for edge, err := range e.graph.Subjects(end.Node, end.Relation) {
+	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return e.graph.Subjects(end.Node, end.Relation, from, into)
+	}) {
 		if err != nil {
 			return err
 		}

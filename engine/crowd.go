@@ -44,7 +44,9 @@ func (c *crowd) gather(root tuple.Ref) ([]candidate, error) {
 		}
 	}
 	if len(c.typ.Acts) > 0 && c.relation == 0 { // what owners have decides
-		for n, err := range c.e.graph.Nodes(c.typ.ID) {
+		for n, err := range tuple.List(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
+			return c.e.graph.Nodes(c.typ.ID, from, into)
+		}) {
 			if err != nil {
 				return nil, err
 			}
@@ -174,7 +176,9 @@ func (c *crowd) expr(at tuple.Ref, r *schema.Relation, x *schema.Expr, s standin
 
 // edges yields the tuples of a relation that count, with what they ensure.
 func (c *crowd) edges(n tuple.Node, r *schema.Relation, s standing, yield func(tuple.Edge, tuple.TypeID, bool, standing)) error {
-	for edge, err := range c.e.graph.Subjects(n, r.ID) {
+	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return c.e.graph.Subjects(n, r.ID, from, into)
+	}) {
 		if err != nil {
 			return err
 		}

@@ -34,8 +34,7 @@ type evaluation struct {
 	edges   []tuple.Edge // room for reading edges
 	nodes   []node       // equations of open atoms
 	links   []link       // operands of equations
-	scan    scan
-	scanned func(tuple.Edge, error) bool // scan.take
+	chunk   []tuple.Edge // room for a chunk of a list
 	results map[conditionKey]value
 	fixed   map[schema.FixedSubject]tuple.Node
 
@@ -94,7 +93,6 @@ func begin(ctx context.Context, v View) (*evaluation, error) {
 		given:    &condition.Request{Now: v.Now},
 		limit:    v.Limits.Nodes,
 	}
-	e.scanned = e.scan.take
 	if v.Context != nil {
 		e.given.Values = v.Context.Values
 	}
@@ -194,7 +192,9 @@ func (e *evaluation) admitted(edge *tuple.Edge, r *schema.Relation, t tuple.Type
 
 // live appends the edges of node#r that count, of every kind but the wildcard.
 func (e *evaluation) live(list []tuple.Edge, n tuple.Node, r *schema.Relation) ([]tuple.Edge, error) {
-	for edge, err := range e.graph.Subjects(n, r.ID) {
+	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return e.graph.Subjects(n, r.ID, from, into)
+	}) {
 		if err != nil {
 			return list, err
 		}
@@ -220,8 +220,7 @@ func (e *evaluation) typeOf(ref tuple.Ref) (t tuple.TypeID, star bool, err error
 		}
 		return 0, false, nil
 	}
-	t, id, err := e.graph.Object(ref.Node)
-	return t, id == tuple.Wildcard, err
+	return e.graph.Type(ref.Node)
 }
 
 // fixedNode returns the node of an object that stands in the schema.

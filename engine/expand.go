@@ -220,7 +220,9 @@ func (x *expander) operands(u unopened, r *schema.Relation, expr *schema.Expr, t
 
 func (x *expander) direct(u unopened, r *schema.Relation) (*Tree, error) {
 	t := &Tree{Kind: TreeTuples}
-	for edge, err := range x.e.graph.Subjects(u.at.Node, r.ID) {
+	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return x.e.graph.Subjects(u.at.Node, r.ID, from, into)
+	}) {
 		if err != nil {
 			return nil, err
 		}

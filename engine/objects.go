@@ -147,7 +147,9 @@ func (e *evaluation) objectCandidates(r *reach, t *schema.Type, relation *schema
 		return err
 	}
 	if r.all[everywhere{subject, relation.ID}] {
-		for n, err := range e.graph.Nodes(t.ID) {
+		for n, err := range tuple.List(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
+			return e.graph.Nodes(t.ID, from, into)
+		}) {
 			if err != nil {
 				return nil, err
 			}

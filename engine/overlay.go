@@ -1,14 +1,14 @@
 package engine
 
 import (
-	"iter"
+	"slices"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // local marks the numbers of objects that only this request names: in its
 // question, its contextual tuples, or its schema.
-const local tuple.Node = 1 << 31
+const local = tuple.MaxNode + 1
 
 // overlay is the graph that one request sees: the reader's tuples, with the
 // contextual ones over those of the same key. It numbers what the reader does
@@ -110,80 +110,89 @@ func (o *overlay) Edge(object tuple.Node, relation tuple.RelationID, subject tup
 	return o.base.Edge(object, relation, subject)
 }
 
-// Subjects yields the direct subjects of object#relation.
-func (o *overlay) Subjects(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
-	own := o.forward[tuple.Ref{Node: object, Relation: relation}]
-	if object&local != 0 {
-		return laid(own, nil, false)
+// Type returns the type of a node, and whether it is the wildcard.
+func (o *overlay) Type(n tuple.Node) (tuple.TypeID, bool, error) {
+	if n&local != 0 {
+		key := &o.objects[n&^local]
+		return key.typ, key.id == tuple.Wildcard, nil
 	}
-	return laid(own, o.base.Subjects(object, relation), false)
+	return o.base.Type(n)
 }
 
-// Usersets yields those direct subjects of object#relation that are usersets.
-func (o *overlay) Usersets(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
+// Subjects lists the direct subjects of object#relation.
+func (o *overlay) Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	own := o.forward[tuple.Ref{Node: object, Relation: relation}]
-	if object&local != 0 {
-		return laid(own, nil, true)
+	if n, next, done := laid(own, object, false, from, into); done {
+		return n, next, nil
 	}
-	return laid(own, o.base.Usersets(object, relation), true)
+	n, next, err := o.base.Subjects(object, relation, from&^tuple.OverCursor, into)
+	return unreplaced(own, into[:n]), next, err
 }
 
-// Objects yields every object#relation that the subject is directly in.
-func (o *overlay) Objects(subject tuple.Ref) iter.Seq2[tuple.Edge, error] {
+// Usersets lists those direct subjects of object#relation that are usersets.
+func (o *overlay) Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	own := o.forward[tuple.Ref{Node: object, Relation: relation}]
+	if n, next, done := laid(own, object, true, from, into); done {
+		return n, next, nil
+	}
+	n, next, err := o.base.Usersets(object, relation, from&^tuple.OverCursor, into)
+	return unreplaced(own, into[:n]), next, err
+}
+
+// Objects lists every object#relation that the subject is directly in.
+func (o *overlay) Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	own := o.backward[subject]
-	if subject.Node&local != 0 {
-		return laid(own, nil, false)
+	if n, next, done := laid(own, subject.Node, false, from, into); done {
+		return n, next, nil
 	}
-	return laid(own, o.base.Objects(subject), false)
+	n, next, err := o.base.Objects(subject, from&^tuple.OverCursor, into)
+	return unreplaced(own, into[:n]), next, err
 }
 
-// laid yields own edges and then those below them that they do not replace. A
-// request has few contextual tuples of one object, so a plain search finds them.
-func laid(own []tuple.Edge, below iter.Seq2[tuple.Edge, error], usersets bool) iter.Seq2[tuple.Edge, error] {
-	if len(own) == 0 && below != nil {
-		return below
+// laid lists the contextual edges of a node, which come before the reader's: with
+// OverCursor set, a cursor counts those listed, and 0 of them begins the reader's
+// own. It says whether it has answered, or the reader is to.
+func laid(own []tuple.Edge, node tuple.Node, usersets bool, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, done bool) {
+	at := int(from &^ tuple.OverCursor)
+	if from != 0 && (from&tuple.OverCursor == 0 || at == 0) || from == 0 && len(own) == 0 {
+		return 0, 0, node&local != 0
 	}
-	return func(yield func(tuple.Edge, error) bool) {
-		for _, e := range own {
-			if (!usersets || e.Ref.Relation != 0) && !yield(e, nil) {
-				return
-			}
-		}
-		if below == nil {
-			return
-		}
-		for e, err := range below {
-			if err == nil && replaced(own, e.Ref) {
-				continue
-			}
-			if !yield(e, err) {
-				return
-			}
+	for ; at < len(own) && n < len(into); at++ {
+		if !usersets || own[at].Ref.Relation != 0 {
+			into[n] = own[at]
+			n++
 		}
 	}
+	switch {
+	case at < len(own):
+		next = tuple.OverCursor | tuple.Cursor(at)
+	case node&local == 0:
+		next = tuple.OverCursor
+	}
+	return n, next, true
 }
 
-func replaced(own []tuple.Edge, ref tuple.Ref) bool {
-	for _, e := range own {
-		if e.Ref == ref {
-			return true
-		}
+// unreplaced keeps those edges that no contextual one replaces. A request has few
+// contextual tuples of one object, so a plain search finds them.
+func unreplaced(own, edges []tuple.Edge) int {
+	if len(own) == 0 {
+		return len(edges)
 	}
-	return false
+	return len(slices.DeleteFunc(edges, func(below tuple.Edge) bool {
+		return slices.ContainsFunc(own, func(e tuple.Edge) bool { return e.Ref == below.Ref })
+	}))
 }
 
-// Nodes yields every object of a type that a tuple, the question or the schema names.
-func (o *overlay) Nodes(t tuple.TypeID) iter.Seq2[tuple.Node, error] {
-	return func(yield func(tuple.Node, error) bool) {
-		for n, err := range o.base.Nodes(t) {
-			if !yield(n, err) {
-				return
-			}
+// Nodes lists every object of a type that a tuple, the question or the schema
+// names; those that only the request names come first.
+func (o *overlay) Nodes(t tuple.TypeID, from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
+	own := o.named[t]
+	if at := int(from &^ tuple.OverCursor); from == 0 && len(own) > 0 || from&tuple.OverCursor != 0 && at > 0 {
+		n := copy(into, own[at:])
+		if at += n; at == len(own) {
+			at = 0
 		}
-		for _, n := range o.named[t] {
-			if !yield(n, nil) {
-				return
-			}
-		}
+		return n, tuple.OverCursor | tuple.Cursor(at), nil
 	}
+	return o.base.Nodes(t, from&^tuple.OverCursor, into)
 }

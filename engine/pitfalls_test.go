@@ -3,7 +3,6 @@ package engine_test
 import (
 	"context"
 	"errors"
-	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -32,11 +31,11 @@ func (b broken) Edge(n tuple.Node, r tuple.RelationID, s tuple.Ref) (tuple.Edge,
 	return b.Reader.Edge(n, r, s)
 }
 
-func (b broken) Usersets(n tuple.Node, r tuple.RelationID) iter.Seq2[tuple.Edge, error] {
+func (b broken) Usersets(n tuple.Node, r tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	if r == b.relation {
-		return func(yield func(tuple.Edge, error) bool) { yield(tuple.Edge{}, b.err) }
+		return 0, 0, b.err
 	}
-	return b.Reader.Usersets(n, r)
+	return b.Reader.Usersets(n, r, from, into)
 }
 
 func TestFaultUnderExclusionIsAnError(t *testing.T) {
@@ -99,9 +98,9 @@ type cancelling struct {
 	cancel func()
 }
 
-func (c cancelling) Usersets(n tuple.Node, r tuple.RelationID) iter.Seq2[tuple.Edge, error] {
+func (c cancelling) Usersets(n tuple.Node, r tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	c.cancel()
-	return c.Reader.Usersets(n, r)
+	return c.Reader.Usersets(n, r, from, into)
 }
 
 // conditions is a schema with conditional tuples of every kind.

@@ -1,14 +1,19 @@
 package engine
 
-import (
-	"iter"
-
-	"github.com/pemba-authz/pemba/schema/tuple"
-)
+import "github.com/pemba-authz/pemba/schema/tuple"
 
 // Reader is all that the engine reads: the tuples of one store as they stand at
 // one revision, as a graph by number. Expired edges may still be in it: the
-// engine drops them by its request's instant. A Reader is used by one goroutine.
+// engine drops them by its request's instant. Several goroutines may use a
+// Reader at once, and a node's number is the same to all of them.
+//
+// Lists are read in chunks: a method fills into from the front with what comes
+// after a cursor (0: from the beginning) and returns how many that are, and the
+// cursor of what comes next (0: nothing does). It returns at the latest when into
+// is full, and may before, even with none; into has room for one at least. A
+// cursor that is not used any more costs nothing, so a list need not be read to
+// its end. What is in a list, and that each is in it once, does not depend on
+// the sizes of the chunks; its order is the reader's.
 //
 // Every method's error ends the request as an error: it is never an answer.
 type Reader interface {
@@ -19,21 +24,26 @@ type Reader interface {
 	// Object returns the type and id of a node that this reader gave.
 	Object(n tuple.Node) (tuple.TypeID, string, error)
 
+	// Type returns the type of a node that this reader gave, and whether it is
+	// the wildcard. It is Object without the cost of the text.
+	Type(n tuple.Node) (t tuple.TypeID, star bool, err error)
+
 	// Edge is the membership test: the tuple object#relation@subject, if there is one.
 	Edge(object tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error)
 
-	// Subjects yields the direct subjects of object#relation, of every kind.
+	// Subjects lists the direct subjects of object#relation, of every kind.
 	// The Ref of each edge is the subject.
-	Subjects(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error]
+	Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error)
 
-	// Usersets yields those direct subjects of object#relation that are usersets.
-	Usersets(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error]
+	// Usersets lists those direct subjects of object#relation that are usersets,
+	// without walking the others.
+	Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error)
 
-	// Objects yields every object#relation that the subject is directly in. The
+	// Objects lists every object#relation that the subject is directly in. The
 	// Ref of each edge is the object with the relation.
-	Objects(subject tuple.Ref) iter.Seq2[tuple.Edge, error]
+	Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error)
 
-	// Nodes yields every object of a type that a tuple names, as object or as
+	// Nodes lists every object of a type that a tuple names, as object or as
 	// subject, each once; the wildcard is not among them.
-	Nodes(t tuple.TypeID) iter.Seq2[tuple.Node, error]
+	Nodes(t tuple.TypeID, from tuple.Cursor, into []tuple.Node) (n int, next tuple.Cursor, err error)
 }

@@ -45,7 +45,9 @@ func (x *explainer) directWays(key atomKey, r *schema.Relation) ([]way, error) {
 			ways = append(ways, w)
 		}
 	}
-	for edge, err := range x.e.graph.Usersets(key.node, r.ID) {
+	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return x.e.graph.Usersets(key.node, r.ID, from, into)
+	}) {
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +87,9 @@ func (x *explainer) arrowWays(key atomKey, expr *schema.Expr) ([]way, error) {
 		return nil, nil
 	}
 	var ways []way
-	for edge, err := range x.e.graph.Subjects(key.node, tupleset.ID) {
+	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return x.e.graph.Subjects(key.node, tupleset.ID, from, into)
+	}) {
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +125,9 @@ func (x *explainer) ownerWays(key atomKey, r *schema.Relation, s *subject) ([]wa
 		if s.isStar || owner == nil || a.On != r.Type.ID || !a.Permissions[r.ID] {
 			continue
 		}
-		for edge, err := range x.e.graph.Subjects(s.ref.Node, owner.ID) {
+		for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+			return x.e.graph.Subjects(s.ref.Node, owner.ID, from, into)
+		}) {
 			if err != nil {
 				return nil, err
 			}

@@ -4,7 +4,6 @@ package memory
 
 import (
 	"fmt"
-	"iter"
 
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -172,6 +171,12 @@ func (r *Reader) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	return o.typ, o.id, nil
 }
 
+// Type returns the type of a node of this reader, and whether it is the wildcard.
+func (r *Reader) Type(n tuple.Node) (tuple.TypeID, bool, error) {
+	t, id, err := r.Object(n)
+	return t, id == tuple.Wildcard, err
+}
+
 // Edge returns the tuple object#relation@subject, if there is one.
 func (r *Reader) Edge(n tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error) {
 	a := r.forward[tuple.Ref{Node: n, Relation: relation}]
@@ -184,39 +189,37 @@ func (r *Reader) Edge(n tuple.Node, relation tuple.RelationID, subject tuple.Ref
 	return tuple.Edge{}, false, nil
 }
 
-// Subjects yields the direct subjects of object#relation in the order of the tuples.
-func (r *Reader) Subjects(n tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
+// Subjects lists the direct subjects of object#relation in the order of the tuples.
+func (r *Reader) Subjects(n tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	if a := r.forward[tuple.Ref{Node: n, Relation: relation}]; a != nil {
-		return each(a.subjects)
+		return chunk(a.subjects, from, into)
 	}
-	return each[tuple.Edge](nil)
+	return 0, 0, nil
 }
 
-// Usersets yields the usersets among the direct subjects of object#relation.
-func (r *Reader) Usersets(n tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
+// Usersets lists the usersets among the direct subjects of object#relation.
+func (r *Reader) Usersets(n tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	if a := r.forward[tuple.Ref{Node: n, Relation: relation}]; a != nil {
-		return each(a.usersets)
+		return chunk(a.usersets, from, into)
 	}
-	return each[tuple.Edge](nil)
+	return 0, 0, nil
 }
 
-// Objects yields every object#relation that the subject is directly in.
-func (r *Reader) Objects(subject tuple.Ref) iter.Seq2[tuple.Edge, error] {
-	return each(r.backward[subject])
+// Objects lists every object#relation that the subject is directly in.
+func (r *Reader) Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	return chunk(r.backward[subject], from, into)
 }
 
-// Nodes yields every object of a type that a tuple names.
-func (r *Reader) Nodes(t tuple.TypeID) iter.Seq2[tuple.Node, error] {
-	return each(r.named[t])
+// Nodes lists every object of a type that a tuple names.
+func (r *Reader) Nodes(t tuple.TypeID, from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
+	return chunk(r.named[t], from, into)
 }
 
-// each yields what a list holds; reading memory never fails.
-func each[T any](list []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, v := range list {
-			if !yield(v, nil) {
-				return
-			}
-		}
+// chunk copies a part of a list; reading memory never fails.
+func chunk[T any](list []T, from tuple.Cursor, into []T) (int, tuple.Cursor, error) {
+	n := copy(into, list[from:])
+	if next := from + tuple.Cursor(n); int(next) < len(list) {
+		return n, next, nil
 	}
+	return n, 0, nil
 }

@@ -51,7 +51,9 @@ func TestReaderKeepsBothDirections(t *testing.T) {
 			t.Errorf("user:%s: got %+v, %v, want the later of two tuples", id, e, ok)
 		}
 		back := 0
-		for e := range r.Objects(tuple.Ref{Node: n}) {
+		for e := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+			return r.Objects(tuple.Ref{Node: n}, from, into)
+		}) {
 			back++
 			if e.Ref != (tuple.Ref{Node: all, Relation: 7}) || e.Expires == 0 {
 				t.Errorf("user:%s is in %+v", id, e)
@@ -61,20 +63,30 @@ func TestReaderKeepsBothDirections(t *testing.T) {
 			t.Errorf("user:%s is in %d, want 1", id, back)
 		}
 	}
-	count := func(seq func(func(tuple.Edge, error) bool)) (n int) {
-		for range seq {
-			n++
+	count := func(list func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error)) (sum int) {
+		into := make([]tuple.Edge, 5)
+		for from := tuple.Cursor(0); ; {
+			n, next, _ := list(from, into)
+			if sum += n; next == 0 {
+				return sum
+			}
+			from = next
 		}
-		return n
 	}
-	if got := count(r.Subjects(all, 7)); got != 13 {
+	if got := count(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return r.Subjects(all, 7, from, into)
+	}); got != 13 {
 		t.Errorf("%d subjects, want 13", got)
 	}
-	if got := count(r.Usersets(all, 7)); got != 1 {
+	if got := count(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return r.Usersets(all, 7, from, into)
+	}); got != 1 {
 		t.Errorf("%d usersets, want 1", got)
 	}
 	named := 0
-	for n := range r.Nodes(1) {
+	for n := range tuple.List(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
+		return r.Nodes(1, from, into)
+	}) {
 		if _, id, _ := r.Object(n); id == tuple.Wildcard {
 			t.Error("the wildcard is among the objects of its type")
 		}

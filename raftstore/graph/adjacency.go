@@ -9,7 +9,7 @@ const (
 
 // adjacency maps a key of two numbers to a set of items (edges or nodes). A lone
 // item stands in the table itself; more have a list of blocks. The writer calls
-// link and unlink, readers call each.
+// link and unlink, readers call read.
 type adjacency struct {
 	table *table
 	lists *pages[list]
@@ -42,27 +42,43 @@ func (j *adjacency) match(a, b uint32) func(uint32) bool {
 	}
 }
 
-// each yields the items of a key until yield says false, and says whether it
-// never did. Items linked or unlinked meanwhile may or may not be among them.
-func (j *adjacency) each(a, b uint32, yield func(item uint32) bool) bool {
-	n := j.table.get(j.seed.tag(a, b, 0, 0), j.match(a, b))
-	if n == 0 {
-		return true
+// position is where in the set of a key a reader stands: a block and the word
+// of it that is next. 0 is the beginning, and the end.
+type position uint64
+
+// positionBits holds the number of a word in its block.
+const positionBits = 10
+
+// read takes items of a key from a position on into a list, as many as there is
+// room for, and returns how many and the position behind them. Items linked or
+// unlinked meanwhile may or may not be among them.
+func (j *adjacency) read(a, b uint32, from position, into []uint32) (n int, next position) {
+	start, at := uint32(from>>positionBits), int(from&(1<<positionBits-1))
+	if from == 0 {
+		item := j.table.get(j.seed.tag(a, b, 0, 0), j.match(a, b))
+		if item == 0 {
+			return 0, 0
+		}
+		if item&listBit == 0 {
+			into[0] = item
+			return 1, 0
+		}
+		start, at = j.lists.at(item&^listBit).head.Load(), 2
 	}
-	if n&listBit == 0 {
-		return yield(n)
-	}
-	for start := j.lists.at(n &^ listBit).head.Load(); start != 0; {
+	for start != 0 {
 		block := j.words.block(start)
-		for i := 2; i < len(block); i++ {
-			item := block[i].Load()
-			if item != 0 && item&freeBit == 0 && !yield(item) {
-				return false
+		for ; at < len(block); at++ {
+			if n == len(into) {
+				return n, position(start)<<positionBits | position(at)
+			}
+			if item := block[at].Load(); item != 0 && item&freeBit == 0 {
+				into[n] = item
+				n++
 			}
 		}
-		start = block[0].Load()
+		start, at = block[0].Load(), 2
 	}
-	return true
+	return n, 0
 }
 
 func (j *adjacency) link(item uint32) {

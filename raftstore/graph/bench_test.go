@@ -89,7 +89,9 @@ func BenchmarkRead(b *testing.B) {
 	})
 	b.Run("Subjects of 10", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
-			for range v.Subjects(objects[step(i)], 10) {
+			for range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+				return v.Subjects(objects[step(i)], 10, from, into)
+			}) {
 			}
 		}
 	})
@@ -125,7 +127,9 @@ func BenchmarkHub(b *testing.B) {
 	b.Run("Usersets", func(b *testing.B) {
 		for b.Loop() {
 			n := 0
-			for range v.Usersets(hub, 10) {
+			for range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+				return v.Usersets(hub, 10, from, into)
+			}) {
 				n++
 			}
 			if n != 3 {
@@ -136,7 +140,9 @@ func BenchmarkHub(b *testing.B) {
 	b.Run("Subjects", func(b *testing.B) {
 		for b.Loop() {
 			n := 0
-			for range v.Subjects(hub, 10) {
+			for range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+				return v.Subjects(hub, 10, from, into)
+			}) {
 				n++
 			}
 			if n != members+3 {

@@ -14,7 +14,9 @@ import (
 func members(t *testing.T, v *graph.View) int {
 	seen := map[tuple.Node]bool{}
 	hub, _ := v.Node(1, "hub")
-	for e, err := range v.Subjects(hub, 10) {
+	for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return v.Subjects(hub, 10, from, into)
+	}) {
 		if err != nil || seen[e.Ref.Node] {
 			t.Errorf("Subjects yields %v twice or with an error: %v", e, err)
 		}

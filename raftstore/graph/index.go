@@ -120,7 +120,7 @@ func (x *Index) Load(revision tuple.Revision, tuples []Tuple) error {
 
 // enter gives a revision its moment.
 func (x *Index) enter(revision tuple.Revision, changes int) (moment, error) {
-	if !x.edges.room(changes, listBit) || !x.nodes.room(3*changes, listBit) ||
+	if !x.edges.room(changes, listBit) || !x.nodes.room(3*changes, maxNodes) ||
 		!x.words.room(3*changes) || !x.texts.room() {
 		return 0, ErrFull
 	}

@@ -120,7 +120,9 @@ func compareEdge(v *graph.View, k key, a attributes) error {
 func compareSubjects(v *graph.View, want model, k key, n int) error {
 	o, _ := v.Node(k.objectType, k.object)
 	usersets, seen := 0, map[tuple.Ref]bool{}
-	for e, err := range v.Subjects(o, k.relation) {
+	for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return v.Subjects(o, k.relation, from, into)
+	}) {
 		if err != nil {
 			return err
 		}
@@ -139,7 +141,9 @@ func compareSubjects(v *graph.View, want model, k key, n int) error {
 	if len(seen) != n {
 		return fmt.Errorf("revision %d: Subjects of %v yields %d, want %d", v.Revision(), k, len(seen), n)
 	}
-	for e, err := range v.Usersets(o, k.relation) {
+	for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return v.Usersets(o, k.relation, from, into)
+	}) {
 		if err != nil || !seen[e.Ref] || e.Ref.Relation == 0 {
 			return fmt.Errorf("revision %d: Usersets yields %v, %v", v.Revision(), e, err)
 		}
@@ -154,7 +158,9 @@ func compareSubjects(v *graph.View, want model, k key, n int) error {
 func compareObjects(v *graph.View, want model, k key, n int) error {
 	s, _ := v.Node(k.subjectType, k.subject)
 	seen := map[tuple.Ref]bool{}
-	for e, err := range v.Objects(tuple.Ref{Node: s, Relation: k.subjectRelation}) {
+	for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+		return v.Objects(tuple.Ref{Node: s, Relation: k.subjectRelation}, from, into)
+	}) {
 		if err != nil {
 			return err
 		}
@@ -184,12 +190,17 @@ func compareNodes(v *graph.View, named map[tuple.Object]bool) error {
 		}
 	}
 	for t := tuple.TypeID(1); t <= 3; t++ {
-		for n, err := range v.Nodes(t) {
+		for n, err := range tuple.List(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
+			return v.Nodes(t, from, into)
+		}) {
 			if err != nil {
 				return err
 			}
 			got, id, err := v.Object(n)
 			o := tuple.Object{Type: fmt.Sprint(got), ID: id}
+			if is, star, err := v.Type(n); err != nil || is != got || star {
+				return fmt.Errorf("revision %d: Type of %v is %v, %v, %v", v.Revision(), o, is, star, err)
+			}
 			if err != nil || got != t || !named[o] {
 				return fmt.Errorf("revision %d: Nodes(%d) yields %v twice or wrongly", v.Revision(), t, o)
 			}

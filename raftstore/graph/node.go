@@ -5,6 +5,10 @@ import "github.com/pemba-authz/pemba/schema/tuple"
 // contextType is the type under which contexts are interned among the nodes.
 const contextType = ^uint32(0)
 
+// maxNodes bounds the numbers of nodes. Below tuple.MaxNode it leaves as many for
+// a reader that lays one graph over another.
+const maxNodes = 1 << 30
+
 // node is one life of an object: from the first tuple that names it to the
 // last. Named again later it gets another number, so a view that sees a node
 // sees tuples that name it. Contexts live the same way, named by the tuples

@@ -1,14 +1,13 @@
 package graph
 
 import (
-	"iter"
+	"cmp"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
-// View is the graph as it stood at one revision, until Close. One goroutine at
-// a time uses a view; any number of views may be open. It satisfies the
-// engine's Reader. The only error of its methods is ErrClosed, and of Object
+// View is the graph as it stood at one revision, until Close, which comes after
+// all reading. It satisfies the engine's Reader. The only error of its methods is ErrClosed, and of Object
 // also ErrUnknownNode.
 type View struct {
 	x        *Index
@@ -22,8 +21,8 @@ type View struct {
 // Revision returns the revision that the view was opened at.
 func (v *View) Revision() tuple.Revision { return v.revision }
 
-// Close lets go of the revision. The view, and what its iterators have not
-// yielded yet, is of no use afterwards; a second Close does nothing.
+// Close lets go of the revision. The view is of no use afterwards; a second
+// Close does nothing.
 func (v *View) Close() {
 	if !v.closed {
 		v.closed = true
@@ -58,6 +57,21 @@ func (v *View) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	return tuple.TypeID(o.kind), string(v.x.idOf(o)), nil
 }
 
+// Type returns the type of a node that this view gave, and whether it is the wildcard.
+func (v *View) Type(n tuple.Node) (t tuple.TypeID, star bool, err error) {
+	if v.closed {
+		return 0, false, ErrClosed
+	}
+	if !v.x.nodes.has(uint32(n)) {
+		return 0, false, ErrUnknownNode
+	}
+	o := v.x.nodes.at(uint32(n))
+	if !o.seen(v.at) || o.kind == contextType || o.kind == 0 {
+		return 0, false, ErrUnknownNode
+	}
+	return tuple.TypeID(o.kind), o.length == uint32(len(tuple.Wildcard)) && string(v.x.idOf(o)) == tuple.Wildcard, nil
+}
+
 // Edge returns the tuple object#relation@subject, if there is one.
 func (v *View) Edge(object tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error) {
 	if v.closed {
@@ -74,68 +88,86 @@ func (v *View) edge(e *edge, end tuple.Ref) tuple.Edge {
 	return tuple.Edge{Ref: end, Condition: tuple.ConditionID(e.condition), Context: v.x.contextOf(e), Expires: e.expires}
 }
 
-// Subjects yields the direct subjects of object#relation, usersets first.
-func (v *View) Subjects(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
-	return func(yield func(tuple.Edge, error) bool) {
-		if v.subjects(object, relation, true, yield) {
-			v.subjects(object, relation, false, yield)
+// Subjects lists the direct subjects of object#relation, usersets first.
+func (v *View) Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
+	if from&othersCursor == 0 {
+		n, next, err = v.Usersets(object, relation, from, into)
+		if next != 0 || err != nil || n == len(into) {
+			return n, cmp.Or(next, othersCursor), err
 		}
+		from = othersCursor
 	}
+	a, b := forwardKey(uint32(object), uint32(relation), false)
+	m, next, err := v.edges(&v.x.forward, a, b, from&^othersCursor, into[n:])
+	if next != 0 {
+		next |= othersCursor
+	}
+	return n + m, next, err
 }
 
-// Usersets yields those direct subjects of object#relation that are usersets,
+// othersCursor marks a cursor of Subjects that is past the usersets.
+const othersCursor tuple.Cursor = 1 << 48
+
+// Usersets lists those direct subjects of object#relation that are usersets,
 // however many others there are.
-func (v *View) Usersets(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
-	return func(yield func(tuple.Edge, error) bool) {
-		v.subjects(object, relation, true, yield)
-	}
+func (v *View) Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
+	a, b := forwardKey(uint32(object), uint32(relation), true)
+	return v.edges(&v.x.forward, a, b, from, into)
 }
 
-func (v *View) subjects(object tuple.Node, relation tuple.RelationID, usersets bool, yield func(tuple.Edge, error) bool) bool {
-	a, b := forwardKey(uint32(object), uint32(relation), usersets)
-	return v.edges(&v.x.forward, a, b, yield, func(e *edge) tuple.Ref {
-		return tuple.Ref{Node: tuple.Node(e.subject), Relation: tuple.RelationID(e.subjectRelation)}
-	})
+// Objects lists every object#relation that the subject is directly in.
+func (v *View) Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
+	return v.edges(&v.x.backward, uint32(subject.Node), uint32(subject.Relation), from, into)
 }
 
-// Objects yields every object#relation that the subject is directly in.
-func (v *View) Objects(subject tuple.Ref) iter.Seq2[tuple.Edge, error] {
-	return func(yield func(tuple.Edge, error) bool) {
-		v.edges(&v.x.backward, uint32(subject.Node), uint32(subject.Relation), yield, func(e *edge) tuple.Ref {
-			return tuple.Ref{Node: tuple.Node(e.object), Relation: tuple.RelationID(e.relation)}
-		})
-	}
-}
+// readAhead is how many items are read before they are looked at.
+const readAhead = 32
 
-func (v *View) edges(j *adjacency, a, b uint32, yield func(tuple.Edge, error) bool, end func(*edge) tuple.Ref) bool {
+// edges reads edges of a list, the Ref of each being its other end.
+func (v *View) edges(j *adjacency, a, b uint32, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
 	if v.closed {
-		yield(tuple.Edge{}, ErrClosed)
-		return false
+		return 0, 0, ErrClosed
 	}
-	return j.each(a, b, func(i uint32) bool {
-		if v.closed { // by the loop's own body
-			yield(tuple.Edge{}, ErrClosed)
-			return false
+	var items [readAhead]uint32
+	for n < len(into) {
+		read, position := j.read(a, b, position(from), items[:min(len(items), len(into)-n)])
+		for _, i := range items[:read] {
+			e := v.x.edges.at(i)
+			if !e.seen(v.at) {
+				continue
+			}
+			end := tuple.Ref{Node: tuple.Node(e.subject), Relation: tuple.RelationID(e.subjectRelation)}
+			if j == &v.x.backward {
+				end = tuple.Ref{Node: tuple.Node(e.object), Relation: tuple.RelationID(e.relation)}
+			}
+			into[n] = v.edge(e, end)
+			n++
 		}
-		e := v.x.edges.at(i)
-		return !e.seen(v.at) || yield(v.edge(e, end(e)), nil)
-	})
+		if from = tuple.Cursor(position); from == 0 {
+			break
+		}
+	}
+	return n, from, nil
 }
 
-// Nodes yields every object of a type that a tuple names at this revision, as
+// Nodes lists every object of a type that a tuple names at this revision, as
 // object or as subject, each once; the wildcard is not among them.
-func (v *View) Nodes(t tuple.TypeID) iter.Seq2[tuple.Node, error] {
-	return func(yield func(tuple.Node, error) bool) {
-		if v.closed {
-			yield(0, ErrClosed)
-			return
-		}
-		v.x.byType.each(uint32(t), 0, func(i uint32) bool {
-			if v.closed {
-				yield(0, ErrClosed)
-				return false
-			}
-			return !v.x.nodes.at(i).seen(v.at) || yield(tuple.Node(i), nil)
-		})
+func (v *View) Nodes(t tuple.TypeID, from tuple.Cursor, into []tuple.Node) (n int, next tuple.Cursor, err error) {
+	if v.closed {
+		return 0, 0, ErrClosed
 	}
+	var items [readAhead]uint32
+	for n < len(into) {
+		read, position := v.x.byType.read(uint32(t), 0, position(from), items[:min(len(items), len(into)-n)])
+		for _, i := range items[:read] {
+			if v.x.nodes.at(i).seen(v.at) {
+				into[n] = tuple.Node(i)
+				n++
+			}
+		}
+		if from = tuple.Cursor(position); from == 0 {
+			break
+		}
+	}
+	return n, from, nil
 }

@@ -3,7 +3,6 @@ package state
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"sync"
 
@@ -17,14 +16,13 @@ import (
 type history struct {
 	v    *View
 	head *graph.View // the newest revision when the view was opened; nil where the store is gone
+	once sync.Once   // guards the making of way and err
 	way  reader
 	err  error
 }
 
 func (h *history) open() (reader, error) {
-	if h.way == nil && h.err == nil {
-		h.way, h.err = h.choose()
-	}
+	h.once.Do(func() { h.way, h.err = h.choose() })
 	return h.way, h.err
 }
 
@@ -135,6 +133,15 @@ func (h *history) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	return g.Object(n)
 }
 
+// Type is engine.Reader's.
+func (h *history) Type(n tuple.Node) (tuple.TypeID, bool, error) {
+	g, err := h.open()
+	if err != nil {
+		return 0, false, err
+	}
+	return g.Type(n)
+}
+
 // Edge is engine.Reader's.
 func (h *history) Edge(object tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error) {
 	g, err := h.open()
@@ -145,39 +152,44 @@ func (h *history) Edge(object tuple.Node, relation tuple.RelationID, subject tup
 }
 
 // Subjects is engine.Reader's.
-func (h *history) Subjects(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
-	return reads(h, func(g reader) iter.Seq2[tuple.Edge, error] { return g.Subjects(object, relation) })
+func (h *history) Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	g, err := h.open()
+	if err != nil {
+		return 0, 0, err
+	}
+	return g.Subjects(object, relation, from, into)
 }
 
 // Usersets is engine.Reader's.
-func (h *history) Usersets(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
-	return reads(h, func(g reader) iter.Seq2[tuple.Edge, error] { return g.Usersets(object, relation) })
+func (h *history) Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	g, err := h.open()
+	if err != nil {
+		return 0, 0, err
+	}
+	return g.Usersets(object, relation, from, into)
 }
 
 // Objects is engine.Reader's.
-func (h *history) Objects(subject tuple.Ref) iter.Seq2[tuple.Edge, error] {
-	return reads(h, func(g reader) iter.Seq2[tuple.Edge, error] { return g.Objects(subject) })
+func (h *history) Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	g, err := h.open()
+	if err != nil {
+		return 0, 0, err
+	}
+	return g.Objects(subject, from, into)
 }
 
 // Nodes is engine.Reader's.
-func (h *history) Nodes(t tuple.TypeID) iter.Seq2[tuple.Node, error] {
-	return reads(h, func(g reader) iter.Seq2[tuple.Node, error] { return g.Nodes(t) })
-}
-
-func reads[T any](h *history, read func(reader) iter.Seq2[T, error]) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		g, err := h.open()
-		if err != nil {
-			var zero T
-			yield(zero, err)
-			return
-		}
-		read(g)(yield)
+func (h *history) Nodes(t tuple.TypeID, from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
+	g, err := h.open()
+	if err != nil {
+		return 0, 0, err
 	}
+	return g.Nodes(t, from, into)
 }
 
 // Close lets go of what it reads from.
 func (h *history) Close() {
+	h.once.Do(func() {})
 	if h.way != nil {
 		h.way.Close()
 	}

@@ -425,7 +425,9 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 	found := map[tuple.Object]bool{}
 	for _, typ := range []string{"group", "document", "folder", "user"} {
 		var nodes []tuple.Node
-		for node, err := range v.Nodes(n.TypeID(typ)) {
+		for node, err := range tuple.List(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
+			return v.Nodes(n.TypeID(typ), from, into)
+		}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -439,7 +441,9 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 		}
 		for _, node := range nodes {
 			for relation, name := range relations {
-				for e, err := range v.Subjects(node, relation) {
+				for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+					return v.Subjects(node, relation, from, into)
+				}) {
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -451,7 +455,9 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 						t.Fatalf("%s: edge %s: %+v, %v, %v, want %+v", what, k, direct, ok, err, e)
 					}
 				}
-				for e, err := range v.Usersets(node, relation) {
+				for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+					return v.Usersets(node, relation, from, into)
+				}) {
 					if err != nil || e.Ref.Relation == 0 {
 						t.Fatalf("%s: userset %+v: %v", what, e, err)
 					}
@@ -459,7 +465,9 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 				}
 			}
 			for _, relation := range append(slices.Collect(maps.Keys(relations)), 0) {
-				for e, err := range v.Objects(tuple.Ref{Node: node, Relation: relation}) {
+				for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+					return v.Objects(tuple.Ref{Node: node, Relation: relation}, from, into)
+				}) {
 					if err != nil {
 						t.Fatal(err)
 					}

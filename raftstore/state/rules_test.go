@@ -422,7 +422,9 @@ func TestHistoryBudget(t *testing.T) {
 	if _, err := v.Node(v.Numbering().TypeID("user"), "ana"); err == nil || !strings.Contains(err.Error(), "1 are read at most") {
 		t.Errorf("got %v, want the budget's error", err)
 	}
-	for _, err := range v.Nodes(v.Numbering().TypeID("user")) {
+	for _, err := range tuple.List(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
+		return v.Nodes(v.Numbering().TypeID("user"), from, into)
+	}) {
 		if err == nil {
 			t.Error("nodes without an error")
 		}

@@ -1,8 +1,9 @@
 package state
 
 import (
+	"cmp"
 	"errors"
-	"iter"
+	"slices"
 
 	"github.com/pemba-authz/pemba/raftstore/graph"
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -30,7 +31,8 @@ type edgeKey struct {
 	subject  tuple.Ref
 }
 
-const beforeBit tuple.Node = 1 << 31
+// beforeBit is above all that a graph numbers, and within tuple.MaxNode.
+const beforeBit tuple.Node = 1 << 30
 
 // errTooFar says that more has changed since than undoing is worth.
 var errTooFar = errors.New("too much has changed since")
@@ -156,7 +158,9 @@ func (u *undone) named(node tuple.Node, n *names) (bool, error) {
 	}
 	refs := append(n.relationsOf(t), 0)
 	for _, relation := range refs {
-		for e, err := range u.head.Objects(tuple.Ref{Node: node, Relation: relation}) {
+		for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+			return u.head.Objects(tuple.Ref{Node: node, Relation: relation}, from, into)
+		}) {
 			if _, hidden := u.hidden[edgeKey{e.Ref.Node, e.Ref.Relation, tuple.Ref{Node: node, Relation: relation}}]; err != nil || !hidden {
 				return err == nil, err
 			}
@@ -164,7 +168,9 @@ func (u *undone) named(node tuple.Node, n *names) (bool, error) {
 		if relation == 0 {
 			continue
 		}
-		for e, err := range u.head.Subjects(node, relation) {
+		for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+			return u.head.Subjects(node, relation, from, into)
+		}) {
 			if _, hidden := u.hidden[edgeKey{node, relation, e.Ref}]; err != nil || !hidden {
 				return err == nil, err
 			}
@@ -232,74 +238,108 @@ func (u *undone) Edge(object tuple.Node, relation tuple.RelationID, subject tupl
 	return u.head.Edge(object, relation, subject)
 }
 
+// Type is engine.Reader's.
+func (u *undone) Type(n tuple.Node) (tuple.TypeID, bool, error) {
+	if n&beforeBit != 0 {
+		return u.before.Type(n &^ beforeBit)
+	}
+	return u.head.Type(n)
+}
+
+// beforeCursor marks a cursor that stands in before's list, which comes after head's.
+const beforeCursor tuple.Cursor = 1 << 62
+
 // Subjects is engine.Reader's.
-func (u *undone) Subjects(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
-	return u.merge(object, func(g *graph.View, n tuple.Node) iter.Seq2[tuple.Edge, error] { return g.Subjects(n, relation) },
-		func(end tuple.Ref) edgeKey { return edgeKey{object, relation, end} })
+func (u *undone) Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	g, node, at := u.part(object, from)
+	if g == nil {
+		return 0, 0, nil
+	}
+	n, next, err := g.Subjects(node, relation, at, into)
+	n = u.undo(g, into[:n], func(end tuple.Ref) edgeKey { return edgeKey{object, relation, end} })
+	return n, u.after(g, object, next), err
 }
 
 // Usersets is engine.Reader's.
-func (u *undone) Usersets(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error] {
-	return u.merge(object, func(g *graph.View, n tuple.Node) iter.Seq2[tuple.Edge, error] { return g.Usersets(n, relation) },
-		func(end tuple.Ref) edgeKey { return edgeKey{object, relation, end} })
+func (u *undone) Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	g, node, at := u.part(object, from)
+	if g == nil {
+		return 0, 0, nil
+	}
+	n, next, err := g.Usersets(node, relation, at, into)
+	n = u.undo(g, into[:n], func(end tuple.Ref) edgeKey { return edgeKey{object, relation, end} })
+	return n, u.after(g, object, next), err
 }
 
 // Objects is engine.Reader's.
-func (u *undone) Objects(subject tuple.Ref) iter.Seq2[tuple.Edge, error] {
-	return u.merge(subject.Node, func(g *graph.View, n tuple.Node) iter.Seq2[tuple.Edge, error] {
-		return g.Objects(tuple.Ref{Node: n, Relation: subject.Relation})
-	}, func(end tuple.Ref) edgeKey { return edgeKey{end.Node, end.Relation, subject} })
+func (u *undone) Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	g, node, at := u.part(subject.Node, from)
+	if g == nil {
+		return 0, 0, nil
+	}
+	n, next, err := g.Objects(tuple.Ref{Node: node, Relation: subject.Relation}, at, into)
+	n = u.undo(g, into[:n], func(end tuple.Ref) edgeKey { return edgeKey{end.Node, end.Relation, subject} })
+	return n, u.after(g, subject.Node, next), err
 }
 
-// merge yields what a walk from a node finds in head and is not hidden, then what
-// it finds in before. key names the edge with a far end.
-func (u *undone) merge(node tuple.Node, walk func(*graph.View, tuple.Node) iter.Seq2[tuple.Edge, error], key func(tuple.Ref) edgeKey) iter.Seq2[tuple.Edge, error] {
-	return func(yield func(tuple.Edge, error) bool) {
-		if node&beforeBit == 0 {
-			for e, err := range walk(u.head, node) {
-				if err == nil {
-					if _, hidden := u.hidden[key(e.Ref)]; hidden {
-						continue
-					}
-				}
-				if !yield(e, err) || err != nil {
-					return
-				}
-			}
-		}
-		b := u.toBefore(node)
-		if b == 0 {
-			return
-		}
-		for e, err := range walk(u.before, b) {
-			e.Ref.Node = u.fromBefore(e.Ref.Node)
-			if !yield(e, err) || err != nil {
-				return
-			}
-		}
+// part returns the graph that a cursor stands in, with the node's number and the
+// cursor there; nil where that graph has no such node.
+func (u *undone) part(node tuple.Node, from tuple.Cursor) (*graph.View, tuple.Node, tuple.Cursor) {
+	if from&beforeCursor == 0 && node&beforeBit == 0 {
+		return u.head, node, from
 	}
+	if b := u.toBefore(node); b != 0 {
+		return u.before, b, from &^ beforeCursor
+	}
+	return nil, 0, 0
+}
+
+// after returns the cursor behind what was read of a graph.
+func (u *undone) after(g *graph.View, node tuple.Node, next tuple.Cursor) tuple.Cursor {
+	switch {
+	case g == u.before && next != 0, g == u.head && next == 0 && u.toBefore(node) != 0:
+		return next | beforeCursor
+	}
+	return next
+}
+
+// undo makes of edges of one of the graphs this reader's, in place, and returns
+// how many stay. key names the edge with a far end.
+func (u *undone) undo(g *graph.View, edges []tuple.Edge, key func(tuple.Ref) edgeKey) int {
+	if g == u.before {
+		for i := range edges {
+			edges[i].Ref.Node = u.fromBefore(edges[i].Ref.Node)
+		}
+		return len(edges)
+	}
+	return len(slices.DeleteFunc(edges, func(e tuple.Edge) bool {
+		_, hidden := u.hidden[key(e.Ref)]
+		return hidden
+	}))
 }
 
 // Nodes is engine.Reader's.
-func (u *undone) Nodes(t tuple.TypeID) iter.Seq2[tuple.Node, error] {
-	return func(yield func(tuple.Node, error) bool) {
-		for n, err := range u.head.Nodes(t) {
-			if _, ok := u.unnamed[n]; ok && err == nil {
-				continue
-			}
-			if !yield(n, err) || err != nil {
-				return
-			}
-		}
-		for n, err := range u.before.Nodes(t) {
-			if _, ok := u.inHead[n]; ok && err == nil {
-				continue
-			}
-			if !yield(n|beforeBit, err) || err != nil {
-				return
-			}
-		}
+func (u *undone) Nodes(t tuple.TypeID, from tuple.Cursor, into []tuple.Node) (n int, next tuple.Cursor, err error) {
+	if from&beforeCursor == 0 {
+		n, next, err = u.head.Nodes(t, from, into)
+		n = len(slices.DeleteFunc(into[:n], func(n tuple.Node) bool {
+			_, unnamed := u.unnamed[n]
+			return unnamed
+		}))
+		return n, cmp.Or(next, beforeCursor), err
 	}
+	n, next, err = u.before.Nodes(t, from&^beforeCursor, into)
+	list := slices.DeleteFunc(into[:n], func(n tuple.Node) bool {
+		_, known := u.inHead[n]
+		return known
+	})
+	for i := range list {
+		list[i] |= beforeBit
+	}
+	if next != 0 {
+		next |= beforeCursor
+	}
+	return len(list), next, err
 }
 
 // Close lets go of both graphs.

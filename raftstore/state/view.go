@@ -3,7 +3,6 @@ package state
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"sync"
 	"time"
 
@@ -15,7 +14,8 @@ import (
 )
 
 // View is one store as it stood at one revision, until Close. It is an
-// engine.Reader. One goroutine at a time uses it.
+// engine.Reader: several goroutines may read it at once, and Close comes after
+// all reading.
 type View struct {
 	reader
 	s        *State
@@ -33,11 +33,12 @@ type View struct {
 type reader interface {
 	Node(t tuple.TypeID, id string) (tuple.Node, error)
 	Object(n tuple.Node) (tuple.TypeID, string, error)
+	Type(n tuple.Node) (t tuple.TypeID, star bool, err error)
 	Edge(object tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error)
-	Subjects(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error]
-	Usersets(object tuple.Node, relation tuple.RelationID) iter.Seq2[tuple.Edge, error]
-	Objects(subject tuple.Ref) iter.Seq2[tuple.Edge, error]
-	Nodes(t tuple.TypeID) iter.Seq2[tuple.Node, error]
+	Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error)
+	Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error)
+	Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error)
+	Nodes(t tuple.TypeID, from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error)
 	Close()
 }
 

@@ -14,8 +14,12 @@ type ConditionID uint32
 
 // Node is the number of an object in one reader's view: it means nothing
 // outside the view that gave it. 0 is no object. A wildcard subject is the node
-// of the object with the id "*".
+// of the object with the id "*". A reader's numbers are at most MaxNode.
 type Node uint32
+
+// MaxNode is the highest number that a reader gives; those above it are for
+// objects that only a request names.
+const MaxNode Node = 1<<31 - 1
 
 // Ref is a subject by number: a node, or with a Relation the userset
 // node#relation. As the far end of an edge walked backwards it is object#relation.
