@@ -155,7 +155,7 @@ func (c chain) Usersets(n tuple.Node, r tuple.RelationID, from tuple.Cursor, int
 	return c.Subjects(n, r, from, into)
 }
 
-func (c chain) Objects(s tuple.Ref, _ tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+func (c chain) Objects(s tuple.Ref, _ tuple.RelationID, _ tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	if s.Node > 1 && (s.Node == c.user()) == (s.Relation == 0) {
 		into[0] = tuple.Edge{Ref: tuple.Ref{Node: s.Node - 1, Relation: c.member}}
 		return 1, 0, nil

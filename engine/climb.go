@@ -70,7 +70,7 @@ func (r *reach) pointing(ref tuple.Ref, key atomKey, reading schema.Reading, sur
 		return err
 	}
 	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
-		return r.e.graph.Objects(ref, from, into)
+		return r.e.graph.Objects(ref, reading.Tupleset, from, into)
 	}) {
 		if err != nil {
 			return err
@@ -80,9 +80,6 @@ func (r *reach) pointing(ref tuple.Ref, key atomKey, reading schema.Reading, sur
 		}
 		if r.budget--; r.budget < 0 {
 			return nil
-		}
-		if edge.Ref.Relation != reading.Tupleset {
-			continue
 		}
 		if worth := r.worth(edge, ref, t, star); worth != denied {
 			r.add(atomKey{edge.Ref.Node, reading.Relation, key.subject}, sure && worth == holds)
@@ -99,7 +96,7 @@ func (r *reach) granted(ref tuple.Ref, s subject, subject int32, certain bool) e
 		return err
 	}
 	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
-		return r.e.graph.Objects(ref, from, into)
+		return r.e.graph.Objects(ref, 0, from, into)
 	}) {
 		if err != nil {
 			return err

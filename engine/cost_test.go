@@ -30,8 +30,8 @@ func (c counting) Subjects(n tuple.Node, r tuple.RelationID, from tuple.Cursor, 
 	return c.counted(read), next, err
 }
 
-func (c counting) Objects(s tuple.Ref, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
-	read, next, err := c.Reader.Objects(s, from, into)
+func (c counting) Objects(s tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	read, next, err := c.Reader.Objects(s, relation, from, into)
 	return c.counted(read), next, err
 }
 

@@ -122,7 +122,7 @@ func (o *overlay) Type(n tuple.Node) (tuple.TypeID, bool, error) {
 // Subjects lists the direct subjects of object#relation.
 func (o *overlay) Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	own := o.forward[tuple.Ref{Node: object, Relation: relation}]
-	if n, next, done := laid(own, object, false, from, into); done {
+	if n, next, done := laid(own, object, everyEdge, from, into); done {
 		return n, next, nil
 	}
 	n, next, err := o.base.Subjects(object, relation, from&^tuple.OverCursor, into)
@@ -132,33 +132,56 @@ func (o *overlay) Subjects(object tuple.Node, relation tuple.RelationID, from tu
 // Usersets lists those direct subjects of object#relation that are usersets.
 func (o *overlay) Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	own := o.forward[tuple.Ref{Node: object, Relation: relation}]
-	if n, next, done := laid(own, object, true, from, into); done {
+	if n, next, done := laid(own, object, usersetsOnly, from, into); done {
 		return n, next, nil
 	}
 	n, next, err := o.base.Usersets(object, relation, from&^tuple.OverCursor, into)
 	return unreplaced(own, into[:n]), next, err
 }
 
-// Objects lists every object#relation that the subject is directly in.
-func (o *overlay) Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+// Objects lists every object#relation that the subject is directly in; with
+// relation 0, of whatever relation.
+func (o *overlay) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	own := o.backward[subject]
-	if n, next, done := laid(own, subject.Node, false, from, into); done {
+	if n, next, done := laid(own, subject.Node, within(relation), from, into); done {
 		return n, next, nil
 	}
-	n, next, err := o.base.Objects(subject, from&^tuple.OverCursor, into)
+	n, next, err := o.base.Objects(subject, relation, from&^tuple.OverCursor, into)
 	return unreplaced(own, into[:n]), next, err
+}
+
+// which of the edges of a list are meant: all, the usersets, or from withRelation
+// on those of one relation.
+type which uint64
+
+const (
+	everyEdge which = iota
+	usersetsOnly
+	withRelation
+)
+
+// within means the edges of a relation; 0 is any.
+func within(r tuple.RelationID) which {
+	if r == 0 {
+		return everyEdge
+	}
+	return withRelation + which(r)
+}
+
+func (w which) has(e *tuple.Edge) bool {
+	return w == everyEdge || w == usersetsOnly && e.Ref.Relation != 0 || w == withRelation+which(e.Ref.Relation)
 }
 
 // laid lists the contextual edges of a node, which come before the reader's: with
 // OverCursor set, a cursor counts those listed, and 0 of them begins the reader's
 // own. It says whether it has answered, or the reader is to.
-func laid(own []tuple.Edge, node tuple.Node, usersets bool, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, done bool) {
+func laid(own []tuple.Edge, node tuple.Node, which which, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, done bool) {
 	at := int(from &^ tuple.OverCursor)
 	if from != 0 && (from&tuple.OverCursor == 0 || at == 0) || from == 0 && len(own) == 0 {
 		return 0, 0, node&local != 0
 	}
 	for ; at < len(own) && n < len(into); at++ {
-		if !usersets || own[at].Ref.Relation != 0 {
+		if which.has(&own[at]) {
 			into[n] = own[at]
 			n++
 		}

@@ -39,9 +39,10 @@ type Reader interface {
 	// without walking the others.
 	Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error)
 
-	// Objects lists every object#relation that the subject is directly in. The
-	// Ref of each edge is the object with the relation.
-	Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error)
+	// Objects lists every object#relation that the subject is directly in; with
+	// relation 0, of whatever relation. The Ref of each edge is the object with
+	// the relation. Reading one relation does not cost what the others hold.
+	Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error)
 
 	// Nodes lists every object of a type that a tuple names, as object or as
 	// subject, each once; the wildcard is not among them.

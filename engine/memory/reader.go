@@ -14,8 +14,8 @@ import (
 type Reader struct {
 	objects  []object // by Node; the first is no object
 	nodes    map[object]tuple.Node
-	forward  map[tuple.Ref]*adjacency   // object#relation to its subjects
-	backward map[tuple.Ref][]tuple.Edge // subject to each object#relation
+	forward  map[tuple.Ref]*adjacency // object#relation to its subjects
+	backward map[within][]tuple.Edge  // subject to each object#relation
 	named    map[tuple.TypeID][]tuple.Node
 	ends     []tuple.Ref // the keys of forward in the order of the tuples
 }
@@ -23,6 +23,12 @@ type Reader struct {
 type object struct {
 	typ tuple.TypeID
 	id  string
+}
+
+// within is a subject in whatever is of a relation; 0 is any.
+type within struct {
+	subject  tuple.Ref
+	relation tuple.RelationID
 }
 
 // adjacency is what object#relation leads to.
@@ -77,7 +83,7 @@ func New(s *schema.Schema, tuples []tuple.Tuple) (*Reader, error) {
 		objects:  make([]object, 1),
 		nodes:    make(map[object]tuple.Node, len(tuples)),
 		forward:  make(map[tuple.Ref]*adjacency, len(tuples)),
-		backward: make(map[tuple.Ref][]tuple.Edge, len(tuples)),
+		backward: make(map[within][]tuple.Edge, 2*len(tuples)),
 		named:    map[tuple.TypeID][]tuple.Node{},
 	}
 	for _, t := range tuples {
@@ -93,7 +99,10 @@ func New(s *schema.Schema, tuples []tuple.Tuple) (*Reader, error) {
 			}
 			back := e
 			back.Ref = end
-			r.backward[e.Ref] = append(r.backward[e.Ref], back)
+			for _, relation := range []tuple.RelationID{0, end.Relation} {
+				key := within{e.Ref, relation}
+				r.backward[key] = append(r.backward[key], back)
+			}
 		}
 	}
 	return r, nil
@@ -205,9 +214,10 @@ func (r *Reader) Usersets(n tuple.Node, relation tuple.RelationID, from tuple.Cu
 	return 0, 0, nil
 }
 
-// Objects lists every object#relation that the subject is directly in.
-func (r *Reader) Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
-	return chunk(r.backward[subject], from, into)
+// Objects lists every object#relation that the subject is directly in; with
+// relation 0, of whatever relation.
+func (r *Reader) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	return chunk(r.backward[within{subject, relation}], from, into)
 }
 
 // Nodes lists every object of a type that a tuple names.

@@ -52,7 +52,7 @@ func TestReaderKeepsBothDirections(t *testing.T) {
 		}
 		back := 0
 		for e := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
-			return r.Objects(tuple.Ref{Node: n}, from, into)
+			return r.Objects(tuple.Ref{Node: n}, 0, from, into)
 		}) {
 			back++
 			if e.Ref != (tuple.Ref{Node: all, Relation: 7}) || e.Expires == 0 {

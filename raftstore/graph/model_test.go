@@ -159,7 +159,7 @@ func compareObjects(v *graph.View, want model, k key, n int) error {
 	s, _ := v.Node(k.subjectType, k.subject)
 	seen := map[tuple.Ref]bool{}
 	for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
-		return v.Objects(tuple.Ref{Node: s, Relation: k.subjectRelation}, from, into)
+		return v.Objects(tuple.Ref{Node: s, Relation: k.subjectRelation}, 0, from, into)
 	}) {
 		if err != nil {
 			return err
@@ -174,6 +174,20 @@ func compareObjects(v *graph.View, want model, k key, n int) error {
 	}
 	if len(seen) != n {
 		return fmt.Errorf("revision %d: Objects of %v yields %d, want %d", v.Revision(), k, len(seen), n)
+	}
+	for end := range seen {
+		found := false
+		for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+			return v.Objects(tuple.Ref{Node: s, Relation: k.subjectRelation}, end.Relation, from, into)
+		}) {
+			if err != nil || !seen[e.Ref] || e.Ref.Relation != end.Relation {
+				return fmt.Errorf("revision %d: Objects of %v in relation %d yields %v, %v", v.Revision(), k, end.Relation, e.Ref, err)
+			}
+			found = found || e.Ref == end
+		}
+		if !found {
+			return fmt.Errorf("revision %d: Objects of %v in relation %d misses %v", v.Revision(), k, end.Relation, end)
+		}
 	}
 	return nil
 }

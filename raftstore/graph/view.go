@@ -98,7 +98,7 @@ func (v *View) Subjects(object tuple.Node, relation tuple.RelationID, from tuple
 		from = othersCursor
 	}
 	a, b := forwardKey(uint32(object), uint32(relation), false)
-	m, next, err := v.edges(&v.x.forward, a, b, from&^othersCursor, into[n:])
+	m, next, err := v.edges(&v.x.forward, a, b, 0, from&^othersCursor, into[n:])
 	if next != 0 {
 		next |= othersCursor
 	}
@@ -112,19 +112,21 @@ const othersCursor tuple.Cursor = 1 << 48
 // however many others there are.
 func (v *View) Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
 	a, b := forwardKey(uint32(object), uint32(relation), true)
-	return v.edges(&v.x.forward, a, b, from, into)
+	return v.edges(&v.x.forward, a, b, 0, from, into)
 }
 
-// Objects lists every object#relation that the subject is directly in.
-func (v *View) Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
-	return v.edges(&v.x.backward, uint32(subject.Node), uint32(subject.Relation), from, into)
+// Objects lists every object#relation that the subject is directly in; with
+// relation 0, of whatever relation.
+func (v *View) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
+	return v.edges(&v.x.backward, uint32(subject.Node), uint32(subject.Relation), uint32(relation), from, into)
 }
 
 // readAhead is how many items are read before they are looked at.
 const readAhead = 32
 
-// edges reads edges of a list, the Ref of each being its other end.
-func (v *View) edges(j *adjacency, a, b uint32, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
+// edges reads edges of a list, the Ref of each being its other end; of a backward
+// list those of a relation alone, unless that is 0.
+func (v *View) edges(j *adjacency, a, b, relation uint32, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
 	if v.closed {
 		return 0, 0, ErrClosed
 	}
@@ -133,7 +135,7 @@ func (v *View) edges(j *adjacency, a, b uint32, from tuple.Cursor, into []tuple.
 		read, position := j.read(a, b, position(from), items[:min(len(items), len(into)-n)])
 		for _, i := range items[:read] {
 			e := v.x.edges.at(i)
-			if !e.seen(v.at) {
+			if relation != 0 && e.relation != relation || !e.seen(v.at) {
 				continue
 			}
 			end := tuple.Ref{Node: tuple.Node(e.subject), Relation: tuple.RelationID(e.subjectRelation)}

@@ -170,12 +170,12 @@ func (h *history) Usersets(object tuple.Node, relation tuple.RelationID, from tu
 }
 
 // Objects is engine.Reader's.
-func (h *history) Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+func (h *history) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	g, err := h.open()
 	if err != nil {
 		return 0, 0, err
 	}
-	return g.Objects(subject, from, into)
+	return g.Objects(subject, relation, from, into)
 }
 
 // Nodes is engine.Reader's.

@@ -466,7 +466,7 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 			}
 			for _, relation := range append(slices.Collect(maps.Keys(relations)), 0) {
 				for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
-					return v.Objects(tuple.Ref{Node: node, Relation: relation}, from, into)
+					return v.Objects(tuple.Ref{Node: node, Relation: relation}, 0, from, into)
 				}) {
 					if err != nil {
 						t.Fatal(err)
@@ -474,6 +474,18 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 					k := tuple.Key{Object: object(e.Ref.Node), Relation: relations[e.Ref.Relation], Subject: subject(tuple.Ref{Node: node, Relation: relation})}
 					same(k, e)
 					backward[k] = true
+					alone := false
+					for same, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+						return v.Objects(tuple.Ref{Node: node, Relation: relation}, e.Ref.Relation, from, into[:2])
+					}) {
+						if err != nil || same.Ref.Relation != e.Ref.Relation {
+							t.Fatalf("%s: in the relation of %s alone: %+v, %v", what, k, same, err)
+						}
+						alone = alone || same.Ref == e.Ref
+					}
+					if !alone {
+						t.Fatalf("%s: %s is not in its relation alone", what, k)
+					}
 				}
 			}
 		}

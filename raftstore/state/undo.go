@@ -159,7 +159,7 @@ func (u *undone) named(node tuple.Node, n *names) (bool, error) {
 	refs := append(n.relationsOf(t), 0)
 	for _, relation := range refs {
 		for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
-			return u.head.Objects(tuple.Ref{Node: node, Relation: relation}, from, into)
+			return u.head.Objects(tuple.Ref{Node: node, Relation: relation}, 0, from, into)
 		}) {
 			if _, hidden := u.hidden[edgeKey{e.Ref.Node, e.Ref.Relation, tuple.Ref{Node: node, Relation: relation}}]; err != nil || !hidden {
 				return err == nil, err
@@ -272,12 +272,12 @@ func (u *undone) Usersets(object tuple.Node, relation tuple.RelationID, from tup
 }
 
 // Objects is engine.Reader's.
-func (u *undone) Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+func (u *undone) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	g, node, at := u.part(subject.Node, from)
 	if g == nil {
 		return 0, 0, nil
 	}
-	n, next, err := g.Objects(tuple.Ref{Node: node, Relation: subject.Relation}, at, into)
+	n, next, err := g.Objects(tuple.Ref{Node: node, Relation: subject.Relation}, relation, at, into)
 	n = u.undo(g, into[:n], func(end tuple.Ref) edgeKey { return edgeKey{end.Node, end.Relation, subject} })
 	return n, u.after(g, subject.Node, next), err
 }
