@@ -29,6 +29,7 @@ type applier struct {
 	keys    []keyRecord
 	events  []event
 	publish []func() // what readers learn, under State.mu
+	dropped []*store // that the entry deleted
 }
 
 // cell is the value of a key, or its absence.

@@ -104,7 +104,10 @@ func reject(code command.Code, operation int, suggestion, format string, args ..
 func (a *applier) commit(term uint64) error {
 	s := a.s
 	effects := a.effects()
-	rec := record{Term: term, Time: a.now, Floor: s.floor, Feature: s.feature, Keys: a.keys, Events: a.events, Effects: effects}
+	if err := a.sumDefinitions(); err != nil {
+		return err
+	}
+	rec := record{Prev: s.index, Base: s.base, Term: term, Time: a.now, Floor: s.floor, Feature: s.feature, Keys: a.keys, Events: a.events, Effects: effects}
 	ids := make([]*store, 0, len(a.touched))
 	for _, st := range a.touched {
 		ids = append(ids, st)

@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/pemba-authz/pemba/raftstore/graph"
 )
 
 // Compact makes Badger merge its tables, dropping what it may. What is in memory
@@ -46,6 +48,22 @@ func (s *State) Waiters() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.waiters)
+}
+
+// BreakGraph takes a tuple out of a store's graph index, as damaged memory might.
+func (s *State) BreakGraph(name string) error {
+	st := s.byName[name]
+	txn := s.gen.db.NewTransactionAt(uint64(s.index), false)
+	defer txn.Discard()
+	var lost graph.Change
+	err := eachRow(txn, keySpace(prefixTuple, st.id), nil, func(r row, _, _ []byte) (bool, error) {
+		lost = graph.Change{Remove: true, Tuple: graph.Tuple(r)}
+		return false, nil
+	})
+	if err != nil {
+		return err
+	}
+	return st.index.Apply(s.index, []graph.Change{lost})
 }
 
 // BreakDisk closes Badger under the state's feet.

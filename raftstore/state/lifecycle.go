@@ -56,6 +56,7 @@ func (a *applier) deleteStore(st *store, res *command.Result) error {
 	res.Store = st.draft()
 	res.Deleted = st.stats.Live
 	delete(s.byName, st.name)
+	a.dropped = append(a.dropped, st)
 	a.set(storeKey(st.id), st.storeRecord(a.index))
 	a.events = append(a.events, event{st.id, eventStoreDeleted})
 	a.publish = append(a.publish, func() {

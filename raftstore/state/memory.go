@@ -1,6 +1,8 @@
 package state
 
 import (
+	"fmt"
+
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -80,7 +82,12 @@ func loadMemory(txn *badger.Txn, at, floor tuple.Revision) (*memory, error) {
 	if at > memoryRevisions {
 		from = max(from, at-memoryRevisions+1)
 	}
+	last := tuple.Revision(0)
 	err := eachRecord(txn, from, at, func(rev tuple.Revision, r record) error {
+		if r.Prev != last && r.Prev >= max(from, 1) {
+			return fmt.Errorf("%w: the records of entries between %d and %d are missing", ErrCorrupt, last, rev)
+		}
+		last = rev
 		for _, k := range r.Keys {
 			m.add(rev, r.Time, k)
 		}

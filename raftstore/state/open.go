@@ -101,7 +101,7 @@ func (w *working) load(txn *badger.Txn, at tuple.Revision) error {
 		if err != nil {
 			return err
 		}
-		w.term, w.time, w.floor, w.feature = r.Term, r.Time, r.Floor, r.Feature
+		w.term, w.time, w.floor, w.feature, w.base = r.Term, r.Time, r.Floor, r.Feature, r.Base
 	}
 	if err := w.loadCluster(txn); err != nil {
 		return err
@@ -118,6 +118,9 @@ func (w *working) load(txn *badger.Txn, at tuple.Revision) error {
 		if err := st.build(txn, at); err != nil {
 			return fmt.Errorf("store %q: %w", st.name, err)
 		}
+	}
+	if err := w.recountDefinitions(txn); err != nil {
+		return err
 	}
 	w.nextID = nextStore(stores)
 	w.memory, err = loadMemory(txn, at, w.floor)

@@ -13,6 +13,8 @@ import (
 
 // record is what one entry did: the value of its l/ key.
 type record struct {
+	Prev    tuple.Revision // the entry before it that has a record; 0: none, or not known
+	Base    Digest         // of all definitions after the entry, see definitions.go
 	Term    uint64
 	Time    int64 // log time, Unix nanoseconds
 	Floor   tuple.Revision
@@ -64,7 +66,12 @@ type effect struct {
 	New   []byte
 }
 
-const recordVersion = 1
+// The versions of a record: the first one has neither Prev nor Base, so neither is
+// compared.
+const (
+	recordVersion = 2
+	plainVersion  = 1
+)
 
 // chunkBytes is the longest value of a Badger key: below the value threshold, so
 // that nothing goes to the value log.
@@ -72,9 +79,10 @@ const chunkBytes = 512 << 10
 
 func (r record) encode() []byte {
 	b := []byte{recordVersion}
-	for _, n := range []uint64{r.Term, uint64(r.Time), uint64(r.Floor), uint64(r.Feature)} {
+	for _, n := range []uint64{r.Term, uint64(r.Time), uint64(r.Floor), uint64(r.Feature), uint64(r.Prev)} {
 		b = binary.AppendUvarint(b, n)
 	}
+	b = r.Base.append(b)
 	b = binary.AppendUvarint(b, uint64(len(r.Marks)))
 	for _, m := range r.Marks {
 		b = m.Digest.append(binary.AppendUvarint(b, uint64(m.Store)))
@@ -115,10 +123,14 @@ func flag(b bool) byte {
 
 func decodeRecord(b []byte) (record, error) {
 	f := fields{b: b}
-	if v := f.byte(); v != recordVersion {
-		return record{}, fmt.Errorf("%w: version %d of an entry's record", errCorruptKey, v)
+	version := f.byte()
+	if version != recordVersion && version != plainVersion {
+		return record{}, fmt.Errorf("%w: version %d of an entry's record", errCorruptKey, version)
 	}
 	r := record{Term: f.uint(), Time: int64(f.uint()), Floor: tuple.Revision(f.uint()), Feature: uint32(f.uint())}
+	if version == recordVersion {
+		r.Prev, r.Base = tuple.Revision(f.uint()), Digest{f.u64(), f.u64()}
+	}
 	for n := f.uint(); n > 0 && f.err == nil; n-- {
 		r.Marks = append(r.Marks, mark{Store: storeID(f.uint()), Digest: Digest{f.u64(), f.u64()}, Live: f.uint(), Quarantined: f.uint()})
 	}
@@ -229,7 +241,7 @@ func recordTime(txn *badger.Txn, rev tuple.Revision) (int64, error) {
 	}
 	f := fields{b: first}
 	f.uint() // chunks
-	if v := f.byte(); v != recordVersion && f.err == nil {
+	if v := f.byte(); v != recordVersion && v != plainVersion && f.err == nil {
 		return 0, fmt.Errorf("%w: version %d of an entry's record", errCorruptKey, v)
 	}
 	f.uint() // term

@@ -2,12 +2,12 @@ package state
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
 // Scrub reads everything again: the checksums of Badger's files, and every
-// store's tuples at the newest revision against what apply has counted.
+// store's tuples at the newest revision, on disk and in the graph index, against
+// what apply has counted. It rests most of the time.
 // ErrCorrupt, or Badger's own error, where something is damaged; then the node
 // must stop serving.
 func (s *State) Scrub(ctx context.Context) error {
@@ -24,25 +24,12 @@ func (s *State) Scrub(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	for _, info := range s.Stores() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := s.scrubStore(info.Name); err != nil {
-			return fmt.Errorf("store %q: %w", info.Name, err)
-		}
-	}
-	return nil
-}
-
-func (s *State) scrubStore(name string) error {
-	v, err := s.View(name, 0)
-	if errors.Is(err, ErrStoreNotFound) { // deleted meanwhile
-		return nil
-	}
+	found, err := s.Summary(ctx, 0, Scrubbed)
 	if err != nil {
 		return err
 	}
-	defer v.Close()
-	return v.Verify()
+	if fault := found.Fault(); fault != "" {
+		return fmt.Errorf("%w: %s", ErrCorrupt, fault)
+	}
+	return nil
 }

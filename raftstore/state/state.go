@@ -119,6 +119,7 @@ type working struct {
 	byID     map[storeID]*store // with the deleted ones that are not removed yet
 	nextID   storeID
 	memory   *memory // of idempotency keys
+	base     Digest  // of all definitions, see definitions.go
 	fault    error   // set once: nothing may be applied any more
 	retained retained
 }

@@ -31,6 +31,7 @@ type store struct {
 	admission *schema.Admission
 	admitter  *schema.Admitter
 
+	base        Digest   // of its schemas and names, see definitions.go
 	fingerprint [32]byte // of everything that is kept of the schema
 	digest      [32]byte // of its sources, as clients know it
 

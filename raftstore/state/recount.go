@@ -1,0 +1,215 @@
+package state
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/pemba-authz/pemba/raftstore/graph"
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
+
+// recounted is a store as it was found on disk at a revision.
+type recounted struct {
+	*stats
+	live    Digest // of the live tuples alone
+	state   string // hash of all keys and values
+	expiry  Digest // of the expiry keys that the live tuples should have
+	expires Digest // of those that are there
+}
+
+// recountStore reads all that is kept of a store at the revision of txn.
+func recountStore(txn *badger.Txn, id storeID, pace *pacer) (*recounted, error) {
+	found := &recounted{stats: newStats()}
+	sum := sha256.New()
+	for _, kind := range []byte{prefixTuple, prefixQuarantine, prefixExpiry, prefixSchema, prefixName} {
+		err := eachPair(txn, keySpace(kind, id), func(key, value []byte) error {
+			if err := pace.step(); err != nil {
+				return err
+			}
+			sumPair(sum, key, value)
+			switch {
+			case isTuple(kind):
+				return found.count(kind, id, key[5:], value)
+			case kind == prefixExpiry:
+				found.expires = found.expires.add(digestOf(kind, key[5:], nil))
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if kind == prefixTuple {
+			found.live = found.Digest
+		}
+	}
+	found.state = hex.EncodeToString(sum.Sum(nil)[:16])
+	return found, nil
+}
+
+func (c *recounted) count(kind byte, id storeID, rowKey, value []byte) error {
+	r, err := parseRow(rowKey)
+	if err == nil {
+		err = r.setValue(value)
+	}
+	if err != nil {
+		return err
+	}
+	c.change(kind, r, rowKey, value, 1)
+	if kind == prefixTuple && r.Expires != 0 {
+		c.expiry = c.expiry.add(digestOf(prefixExpiry, r.expiryKey(id)[5:], nil))
+	}
+	return nil
+}
+
+// compare says where the recount differs from what apply kept.
+func (c *recounted) compare(kept *stats) error {
+	if err := c.stats.compare(kept); err != nil {
+		return err
+	}
+	if c.expiry != c.expires {
+		return fmt.Errorf("%w: the index of what expires has digest %s, where there should be %s", ErrCorrupt, c.expires, c.expiry)
+	}
+	return nil
+}
+
+// compareGraph recounts a store's graph index in both directions, where it still
+// holds the pinned revision: memory can be damaged too, and the index can be wrong.
+func (p *pinned) compareGraph(st *store, live Digest, pace *pacer) error {
+	p.s.mu.Lock()
+	index := st.index
+	p.s.mu.Unlock()
+	if index == nil {
+		return nil
+	}
+	g, err := index.View(p.revision)
+	if errors.Is(err, graph.ErrReclaimed) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	c := graphCount{g: g, st: st, pace: pace}
+	for _, direction := range []struct {
+		name  string
+		count func() error
+	}{{"objects to subjects", c.forward}, {"subjects to objects", c.backward}} {
+		c.sum = Digest{}
+		if err := direction.count(); err != nil {
+			return err
+		}
+		if c.sum != live {
+			return fmt.Errorf("%w: the graph index from %s has digest %s, where there should be %s", ErrCorrupt, direction.name, c.sum, live)
+		}
+	}
+	return nil
+}
+
+// graphCount sums up the tuples of a graph.
+type graphCount struct {
+	g    reader
+	st   *store
+	pace *pacer
+	sum  Digest
+}
+
+// typeIDs returns the numbers of all types that the store ever had.
+func (n *names) typeIDs() []tuple.TypeID {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	ids := make([]tuple.TypeID, 0, len(n.typeNames))
+	for id := 1; id < len(n.typeNames); id++ {
+		ids = append(ids, tuple.TypeID(id))
+	}
+	return ids
+}
+
+func (c *graphCount) forward() error {
+	for _, t := range c.st.names.typeIDs() {
+		relations := c.st.names.relationsOf(t)
+		for node, err := range c.g.Nodes(t) {
+			if err != nil {
+				return err
+			}
+			_, id, err := c.g.Object(node)
+			if err != nil {
+				return err
+			}
+			for _, relation := range relations {
+				if err := c.pace.step(); err != nil {
+					return err
+				}
+				for e, err := range c.g.Subjects(node, relation) {
+					if err != nil {
+						return err
+					}
+					r := row{ObjectType: t, ObjectID: id, Relation: relation, SubjectRelation: e.Ref.Relation}
+					if r.SubjectType, r.SubjectID, err = c.g.Object(e.Ref.Node); err != nil {
+						return err
+					}
+					if err := c.add(r, e); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *graphCount) backward() error {
+	for _, t := range c.st.names.typeIDs() {
+		relations := append([]tuple.RelationID{0}, c.st.names.relationsOf(t)...)
+		each := func(node tuple.Node, id string) error {
+			for _, relation := range relations {
+				if err := c.pace.step(); err != nil {
+					return err
+				}
+				for e, err := range c.g.Objects(tuple.Ref{Node: node, Relation: relation}) {
+					if err != nil {
+						return err
+					}
+					r := row{Relation: e.Ref.Relation, SubjectType: t, SubjectID: id, SubjectRelation: relation}
+					if r.ObjectType, r.ObjectID, err = c.g.Object(e.Ref.Node); err != nil {
+						return err
+					}
+					if err := c.add(r, e); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}
+		everyone, err := c.g.Node(t, tuple.Wildcard)
+		if err == nil && everyone != 0 {
+			err = each(everyone, tuple.Wildcard)
+		}
+		if err != nil {
+			return err
+		}
+		for node, err := range c.g.Nodes(t) {
+			if err != nil {
+				return err
+			}
+			_, id, err := c.g.Object(node)
+			if err == nil {
+				err = each(node, id)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// add counts one edge as the tuple that it is.
+func (c *graphCount) add(r row, e tuple.Edge) error {
+	r.Condition, r.Context, r.Expires = e.Condition, e.Context, e.Expires
+	c.sum = c.sum.add(digestOf(prefixTuple, r.appendRow(nil), r.value()))
+	return c.pace.step()
+}
