@@ -9,6 +9,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/pemba-authz/pemba/raftstore/disk"
 )
 
@@ -102,8 +104,13 @@ type Config struct {
 	// Logger receives what operators should know. nil discards.
 	Logger *slog.Logger
 
-	boot      string                      // the system's boot; "": as the system says. Tests set it.
-	freeSpace func(string) (int64, error) // nil: the system's. Tests set it.
+	// What follows is the system's where it is nil or "". Tests set it.
+
+	boot      string                              // the name of the system's boot
+	freeSpace func(string) (int64, error)         // of the disk of a folder
+	network   network                             // that the cluster port is on
+	transport func(raft.Transport) raft.Transport // puts faults into Raft's messages
+	storing   func()                              // is called before every append to the log: a disk that is slow, or hangs
 }
 
 // Defaults of Config.
@@ -145,6 +152,9 @@ func (c Config) withDefaults() (Config, error) {
 		if c.NoSync { // a throw-away store may live on a small disk
 			c.MinFreeBytes = -1
 		}
+	}
+	if c.network == nil {
+		c.network = system{}
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now

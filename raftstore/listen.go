@@ -30,6 +30,7 @@ const (
 // clusterPort is the one listener of a node: Raft's streams and the requests of
 // peers come in by it. It is a raft.StreamLayer.
 type clusterPort struct {
+	network   network
 	listener  net.Listener
 	advertise net.Addr
 	clusterID func() command.ClusterID // zero until it is known
@@ -52,10 +53,26 @@ type advertised string
 func (a advertised) Network() string { return "tcp" }
 func (a advertised) String() string  { return string(a) }
 
+// network is what the port listens on and dials by.
+type network interface {
+	Listen(address string) (net.Listener, error)
+	Dial(ctx context.Context, address string) (net.Conn, error)
+}
+
+// system is the network of the operating system.
+type system struct{}
+
+func (system) Listen(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+
+func (system) Dial(ctx context.Context, address string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", address)
+}
+
 // listen opens the port. serve handles one peer's connection until it ends or the
 // context does; it need not close it.
-func listen(address, advertise string, id func() command.ClusterID, serve func(context.Context, net.Conn)) (*clusterPort, error) {
-	listener, err := net.Listen("tcp", address)
+func listen(on network, address, advertise string, id func() command.ClusterID, serve func(context.Context, net.Conn)) (*clusterPort, error) {
+	listener, err := on.Listen(address)
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster port: %w", err)
 	}
@@ -67,7 +84,7 @@ func listen(address, advertise string, id func() command.ClusterID, serve func(c
 		advertise = tcp.String()
 	}
 	p := &clusterPort{
-		listener: listener, advertise: advertised(advertise), clusterID: id, serve: serve,
+		network: on, listener: listener, advertise: advertised(advertise), clusterID: id, serve: serve,
 		raft: make(chan net.Conn), opened: make(chan struct{}), conns: map[net.Conn]struct{}{},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -137,8 +154,7 @@ func (p *clusterPort) sameCluster(theirs []byte) bool {
 
 // dial opens a connection of a kind to another member.
 func (p *clusterPort) dial(ctx context.Context, address string, kind byte) (net.Conn, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", address)
+	conn, err := p.network.Dial(ctx, address)
 	if err != nil {
 		return nil, err
 	}

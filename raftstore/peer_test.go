@@ -18,7 +18,7 @@ import (
 func port(t *testing.T, cluster byte, handle peerHandler) (*clusterPort, *peers) {
 	t.Helper()
 	id := command.ClusterID{cluster}
-	p, err := listen("127.0.0.1:0", "", func() command.ClusterID { return id }, func(ctx context.Context, conn net.Conn) {
+	p, err := listen(system{}, "127.0.0.1:0", "", func() command.ClusterID { return id }, func(ctx context.Context, conn net.Conn) {
 		servePeer(ctx, conn, handle)
 	})
 	if err != nil {
@@ -106,7 +106,7 @@ func TestCallTellsUnsentFromUnanswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		server.Close()
-		again, err := listen(address, "", server.clusterID, server.serve)
+		again, err := listen(system{}, address, "", server.clusterID, server.serve)
 		if err != nil {
 			t.Fatal(err)
 		}

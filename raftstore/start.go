@@ -80,6 +80,7 @@ func (n *Node) open() (err error) {
 		StallTimeout:  n.config.StallTimeout,
 		Stalled:       n.diskStalled,
 		NoSync:        n.config.NoSync,
+		Storing:       n.config.storing,
 	})
 	if err != nil {
 		return err
@@ -224,7 +225,7 @@ func (n *Node) openTransport() (raft.Transport, error) {
 		_, transport := raft.NewInmemTransport(raft.ServerAddress(n.address()))
 		return transport, nil
 	}
-	port, err := listen(n.config.ListenAddr, n.config.AdvertiseAddr, n.clusterID, func(ctx context.Context, conn net.Conn) {
+	port, err := listen(n.config.network, n.config.ListenAddr, n.config.AdvertiseAddr, n.clusterID, func(ctx context.Context, conn net.Conn) {
 		servePeer(ctx, conn, n.handle)
 	})
 	if err != nil {
@@ -234,9 +235,13 @@ func (n *Node) openTransport() (raft.Transport, error) {
 	n.peers = &peers{links: map[string]*link{}, dial: func(ctx context.Context, address string) (net.Conn, error) {
 		return port.dial(ctx, address, prefacePeer)
 	}}
-	return raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	var transport raft.Transport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: port, MaxPool: 4, Timeout: raftTimeout, Logger: newRaftLogger(n.log), MsgpackUseNewTimeFormat: true,
-	}), nil
+	})
+	if n.config.transport != nil {
+		transport = n.config.transport(transport)
+	}
+	return transport, nil
 }
 
 func closeTransport(t raft.Transport) error {

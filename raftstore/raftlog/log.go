@@ -37,6 +37,10 @@ type Options struct {
 	// and must not block. nil: nobody is told.
 	Stalled func(bool)
 
+	// Storing is called before every append, within what StallTimeout measures. nil:
+	// nothing is. Tests make a disk of it that hangs.
+	Storing func()
+
 	// NoSync leaves out the fsync: a power loss loses what was acknowledged.
 	NoSync bool
 }
@@ -47,6 +51,7 @@ type Log struct {
 	bolt          *raftboltdb.BoltStore
 	trailingBytes int64
 	watch         *watchdog
+	storing       func()
 
 	mu       sync.Mutex // guards what follows; never held during disk access
 	sizes    sizes
@@ -76,6 +81,7 @@ func Open(o Options) (*Log, error) {
 		bolt:          bolt,
 		trailingBytes: o.TrailingBytes,
 		watch:         newWatchdog(o.StallTimeout, o.Stalled),
+		storing:       o.Storing,
 		holds:         map[*hold]struct{}{},
 	}
 	if err := l.measure(); err != nil {
@@ -119,6 +125,9 @@ func (l *Log) StoreLog(entry *raft.Log) error { return l.StoreLogs([]*raft.Log{e
 // StoreLogs appends entries durably, all of them or none.
 func (l *Log) StoreLogs(entries []*raft.Log) error {
 	l.watch.begin()
+	if l.storing != nil {
+		l.storing()
+	}
 	err := l.bolt.StoreLogs(entries)
 	l.watch.end()
 	if err != nil {
