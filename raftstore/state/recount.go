@@ -115,6 +115,9 @@ type graphCount struct {
 	st   *store
 	pace *pacer
 	sum  Digest
+
+	chunk [64]tuple.Edge
+	key   []byte
 }
 
 // typeIDs returns the numbers of all types that the store ever had.
@@ -128,34 +131,73 @@ func (n *names) typeIDs() []tuple.TypeID {
 	return ids
 }
 
+// nodes visits every object of a type with its id.
+func (c *graphCount) nodes(t tuple.TypeID, visit func(tuple.Node, string) error) error {
+	for node, err := range tuple.List(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
+		return c.g.Nodes(t, from, into)
+	}) {
+		if err != nil {
+			return err
+		}
+		_, id, err := c.g.Object(node)
+		if err == nil {
+			err = visit(node, id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// edges counts all that read lists; whole fills in the end that is known.
+func (c *graphCount) edges(read func(tuple.Cursor, []tuple.Edge) (int, tuple.Cursor, error), whole func(other row, e tuple.Edge) row) error {
+	for from := tuple.Cursor(0); ; {
+		n, next, err := read(from, c.chunk[:])
+		if err == nil {
+			err = c.pace.step()
+		}
+		if err != nil {
+			return err
+		}
+		for _, e := range c.chunk[:n] {
+			var other row
+			if other.ObjectType, other.ObjectID, err = c.g.Object(e.Ref.Node); err != nil {
+				return err
+			}
+			r := whole(other, e)
+			r.Condition, r.Context, r.Expires = e.Condition, e.Context, e.Expires
+			c.key = r.appendRow(c.key[:0])
+			c.sum = c.sum.add(digestOf(prefixTuple, c.key, r.value()))
+			if err := c.pace.step(); err != nil {
+				return err
+			}
+		}
+		if from = next; from == 0 {
+			return nil
+		}
+	}
+}
+
 func (c *graphCount) forward() error {
 	for _, t := range c.st.names.typeIDs() {
 		relations := c.st.names.relationsOf(t)
-		for node, err := range c.g.Nodes(t) {
-			if err != nil {
-				return err
-			}
-			_, id, err := c.g.Object(node)
-			if err != nil {
-				return err
-			}
+		err := c.nodes(t, func(node tuple.Node, id string) error {
 			for _, relation := range relations {
-				if err := c.pace.step(); err != nil {
+				err := c.edges(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+					return c.g.Subjects(node, relation, from, into)
+				}, func(other row, e tuple.Edge) row {
+					return row{ObjectType: t, ObjectID: id, Relation: relation,
+						SubjectType: other.ObjectType, SubjectID: other.ObjectID, SubjectRelation: e.Ref.Relation}
+				})
+				if err != nil {
 					return err
 				}
-				for e, err := range c.g.Subjects(node, relation) {
-					if err != nil {
-						return err
-					}
-					r := row{ObjectType: t, ObjectID: id, Relation: relation, SubjectRelation: e.Ref.Relation}
-					if r.SubjectType, r.SubjectID, err = c.g.Object(e.Ref.Node); err != nil {
-						return err
-					}
-					if err := c.add(r, e); err != nil {
-						return err
-					}
-				}
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -166,20 +208,14 @@ func (c *graphCount) backward() error {
 		relations := append([]tuple.RelationID{0}, c.st.names.relationsOf(t)...)
 		each := func(node tuple.Node, id string) error {
 			for _, relation := range relations {
-				if err := c.pace.step(); err != nil {
+				err := c.edges(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+					return c.g.Objects(tuple.Ref{Node: node, Relation: relation}, 0, from, into)
+				}, func(other row, e tuple.Edge) row {
+					other.Relation, other.SubjectType, other.SubjectID, other.SubjectRelation = e.Ref.Relation, t, id, relation
+					return other
+				})
+				if err != nil {
 					return err
-				}
-				for e, err := range c.g.Objects(tuple.Ref{Node: node, Relation: relation}) {
-					if err != nil {
-						return err
-					}
-					r := row{Relation: e.Ref.Relation, SubjectType: t, SubjectID: id, SubjectRelation: relation}
-					if r.ObjectType, r.ObjectID, err = c.g.Object(e.Ref.Node); err != nil {
-						return err
-					}
-					if err := c.add(r, e); err != nil {
-						return err
-					}
 				}
 			}
 			return nil
@@ -188,28 +224,12 @@ func (c *graphCount) backward() error {
 		if err == nil && everyone != 0 {
 			err = each(everyone, tuple.Wildcard)
 		}
+		if err == nil {
+			err = c.nodes(t, each)
+		}
 		if err != nil {
 			return err
 		}
-		for node, err := range c.g.Nodes(t) {
-			if err != nil {
-				return err
-			}
-			_, id, err := c.g.Object(node)
-			if err == nil {
-				err = each(node, id)
-			}
-			if err != nil {
-				return err
-			}
-		}
 	}
 	return nil
-}
-
-// add counts one edge as the tuple that it is.
-func (c *graphCount) add(r row, e tuple.Edge) error {
-	r.Condition, r.Context, r.Expires = e.Condition, e.Context, e.Expires
-	c.sum = c.sum.add(digestOf(prefixTuple, r.appendRow(nil), r.value()))
-	return c.pace.step()
 }
