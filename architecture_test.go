@@ -38,7 +38,7 @@ var law = []struct {
 	{"client/tuplefile", []string{"schema/...", "server/api", "client"}},
 	{"client", []string{"schema/tuple", "server/api"}},
 	{"pembatest", []string{"schema/...", "raftstore", "server", "server/api", "client"}},
-	{"bench/dataset", []string{"schema/..."}},
+	{"bench/dataset", []string{"schema/...", "examples"}},
 	{"bench/inprocess", []string{"schema/...", "engine/...", "raftstore/...", "bench/dataset"}},
 	{"bench", []string{"schema/tuple", "server/api", "client", "bench/dataset"}},
 	{"examples/...", []string{"schema/...", "engine/...", "scenario", "server/api", "client", "pembatest"}},

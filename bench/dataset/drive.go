@@ -145,10 +145,10 @@ func (d *Drive) object(yield func(tuple.Tuple) bool, typ string, letter byte, n 
 var granting = [...]string{"viewer", "editor", "owner"}
 
 // subject is who is given something: a user or a group, and of a thousand
-// documents three are everyone's.
+// documents eight are everyone's.
 func (d *Drive) subject(kind, n, slot uint64, everyone bool) tuple.Subject {
 	switch r := d.roll(kind, n, 10+2*slot); {
-	case everyone && r%1000 < 3:
+	case everyone && r%1000 < 8:
 		return user(tuple.Wildcard)
 	case r%1000 < 500:
 		return userset(id('g', d.roll(kind, n, 11+2*slot)%d.groups))

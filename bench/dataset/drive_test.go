@@ -17,22 +17,7 @@ import (
 // half of them are denied.
 func TestDriveAnswers(t *testing.T) {
 	for seed := range uint64(3) {
-		d := dataset.NewDrive(3000, seed)
-		v := view(t, d)
-		denied := 0
-		questions := d.Questions(seed, 2000)
-		for _, q := range questions {
-			a, err := engine.Check(t.Context(), v, engine.Question{Object: q.Object, Permission: q.Permission, Subject: q.Subject})
-			if err != nil || (a.Outcome == engine.Allowed) != q.Allowed {
-				t.Fatalf("seed %d: %v %s %v: the engine says %v (%v), the walk allowed: %v", seed, q.Subject, q.Permission, q.Object, a.Outcome, err, q.Allowed)
-			}
-			if !q.Allowed {
-				denied++
-			}
-		}
-		if denied != len(questions)/2 {
-			t.Errorf("seed %d: %d of %d questions are denied, want half", seed, denied, len(questions))
-		}
+		agree(t, dataset.NewDrive(3000, seed), 2000)
 	}
 }
 
@@ -84,5 +69,33 @@ func TestDriveStops(t *testing.T) {
 	}
 	if n != 5000 {
 		t.Errorf("%d tuples", n)
+	}
+}
+
+// The lists of the walk are the engine's.
+func TestDriveLists(t *testing.T) {
+	d := dataset.NewDrive(3000, 4)
+	v := view(t, d)
+	for _, l := range d.ObjectLists(1, 3) {
+		p, err := engine.LookupObjects(t.Context(), v, engine.ObjectsQuestion{Type: l.Type, Permission: l.Permission, Subject: l.Subject}, engine.Page{})
+		var got []string
+		for _, o := range p.Found {
+			got = append(got, o.Object.ID)
+		}
+		slices.Sort(got)
+		if err != nil || !slices.Equal(got, l.IDs) || len(got) == 0 {
+			t.Errorf("documents of %v: %d, want %d (%v)", l.Subject, len(got), len(l.IDs), err)
+		}
+	}
+	for _, l := range d.SubjectLists(1, 10) {
+		p, err := engine.LookupSubjects(t.Context(), v, engine.SubjectsQuestion{Object: l.Object, Permission: l.Permission, Type: l.Type}, engine.Page{})
+		var got []string
+		for _, s := range p.Found {
+			got = append(got, s.Subject.ID)
+		}
+		slices.Sort(got)
+		if err != nil || !slices.Equal(got, l.IDs) {
+			t.Errorf("viewers of %v: %v, want %v (%v)", l.Object, got, l.IDs, err)
+		}
 	}
 }
