@@ -8,26 +8,54 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
-// Sealed texts are url-safe base64 of: version, salt, AES-256-GCM ciphertext.
+// Sealed texts are url-safe base64 of: version, salt, nonce, AES-256-GCM
+// ciphertext.
 //
-// Every text has a key of its own, HMAC-SHA-256(secret, purpose, salt), so the
-// nonce is constant: a cluster mints a token per answer, and random 96-bit nonces
-// under one key would be worn out within a day. The purpose is part of the key,
-// so a cursor never opens as a token.
+// The key is HMAC-SHA-256(secret, purpose, salt). A node seals with one random
+// salt for sealSpan, then with another: deriving a key costs more than a check,
+// and a key that lasts for ever would be worn out, since a cluster mints a token
+// per answer and the nonces are random. The purpose is part of the key, so a
+// cursor never opens as a token.
 const (
-	sealVersion = 1
+	sealVersion = 2
 	saltBytes   = 16
+	nonceBytes  = 12
+	sealSpan    = 10 * time.Second
+
+	boxAt = 1 + saltBytes + nonceBytes // where the ciphertext begins
 )
 
-// sealer seals under one cluster's secret. It is immutable.
+// sealer seals under one cluster's secret.
 type sealer struct {
 	tag    string // stands in front of every token
 	secret command.Secret
+
+	purposes sync.Map // purpose to *sealKeys
+}
+
+// sealKeys are the keys of one purpose that are at hand.
+type sealKeys struct {
+	current atomic.Pointer[sealKey]             // seals; nil at first
+	opened  [openedKeys]atomic.Pointer[sealKey] // opened something genuine lately
+	turn    atomic.Uint32                       // modulo openedKeys: which one goes next
+}
+
+// openedKeys is how many keys of other nodes and of earlier spans are at hand.
+const openedKeys = 8
+
+// sealKey is immutable.
+type sealKey struct {
+	salt [saltBytes]byte
+	gcm  cipher.AEAD
+	ends time.Time // when it stops sealing
 }
 
 func newSealer(id command.ClusterID, secret command.Secret) *sealer {
@@ -35,46 +63,101 @@ func newSealer(id command.ClusterID, secret command.Secret) *sealer {
 	return &sealer{tag: base64.RawURLEncoding.EncodeToString(sum[:tagBytes]), secret: secret}
 }
 
-func (s *sealer) aead(purpose string, salt []byte) (cipher.AEAD, error) {
+func (s *sealer) keys(purpose string) *sealKeys {
+	if keys, ok := s.purposes.Load(purpose); ok {
+		return keys.(*sealKeys)
+	}
+	keys, _ := s.purposes.LoadOrStore(purpose, &sealKeys{})
+	return keys.(*sealKeys)
+}
+
+func (s *sealer) derive(purpose string, salt [saltBytes]byte) (*sealKey, error) {
 	mac := hmac.New(sha256.New, s.secret[:])
 	var length [8]byte
 	binary.BigEndian.PutUint64(length[:], uint64(len(purpose)))
 	mac.Write(length[:])
 	mac.Write([]byte(purpose))
-	mac.Write(salt)
+	mac.Write(salt[:])
 	block, err := aes.NewCipher(mac.Sum(nil))
 	if err != nil {
 		return nil, err
 	}
-	return cipher.NewGCM(block)
+	gcm, err := cipher.NewGCM(block)
+	return &sealKey{salt: salt, gcm: gcm}, err
+}
+
+// sealing returns the key of now.
+func (s *sealer) sealing(purpose string) (*sealKey, error) {
+	keys := s.keys(purpose)
+	now := time.Now()
+	if key := keys.current.Load(); key != nil && now.Before(key.ends) {
+		return key, nil
+	}
+	var salt [saltBytes]byte
+	rand.Read(salt[:]) // never fails
+	key, err := s.derive(purpose, salt)
+	if err != nil {
+		return nil, err
+	}
+	key.ends = now.Add(sealSpan)
+	keys.current.Store(key) // another caller's may win: both are good
+	return key, nil
 }
 
 func (s *sealer) seal(purpose string, plain []byte) (string, error) {
-	out := make([]byte, 1+saltBytes, 1+saltBytes+len(plain)+16)
-	out[0] = sealVersion
-	rand.Read(out[1:]) // never fails
-	gcm, err := s.aead(purpose, out[1:])
+	text, err := s.appendSeal(nil, purpose, plain)
+	return string(text), err
+}
+
+// appendSeal appends what seal returns.
+func (s *sealer) appendSeal(to []byte, purpose string, plain []byte) ([]byte, error) {
+	key, err := s.sealing(purpose)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	out = gcm.Seal(out, make([]byte, gcm.NonceSize()), plain, out[:1])
-	return base64.RawURLEncoding.EncodeToString(out), nil
+	var room [128]byte // enough for a token
+	out := append(room[:0], sealVersion)
+	out = append(out, key.salt[:]...)
+	out = out[:boxAt]
+	rand.Read(out[1+saltBytes:]) // never fails
+	out = key.gcm.Seal(out, out[1+saltBytes:], plain, out[:1])
+	return base64.RawURLEncoding.AppendEncode(to, out), nil
 }
 
 func (s *sealer) unseal(purpose, sealed string) ([]byte, error) {
 	in, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil || len(in) < 1+saltBytes || in[0] != sealVersion {
+	if err != nil || len(in) < boxAt || in[0] != sealVersion {
 		return nil, ErrSealed
 	}
-	gcm, err := s.aead(purpose, in[1:1+saltBytes])
-	if err != nil {
-		return nil, err
+	keys, salt := s.keys(purpose), [saltBytes]byte(in[1:])
+	key := keys.find(salt)
+	known := key != nil
+	if !known {
+		if key, err = s.derive(purpose, salt); err != nil {
+			return nil, err
+		}
 	}
-	plain, err := gcm.Open(nil, make([]byte, gcm.NonceSize()), in[1+saltBytes:], in[:1])
+	plain, err := key.gcm.Open(nil, in[1+saltBytes:boxAt], in[boxAt:], in[:1])
 	if err != nil {
 		return nil, ErrSealed
+	}
+	if !known { // only what is genuine is kept, so that forgeries push nothing out
+		keys.opened[keys.turn.Add(1)%openedKeys].Store(key)
 	}
 	return plain, nil
+}
+
+// find returns the key of a salt where it is at hand. Salts are no secret.
+func (k *sealKeys) find(salt [saltBytes]byte) *sealKey {
+	if key := k.current.Load(); key != nil && key.salt == salt {
+		return key
+	}
+	for i := range k.opened {
+		if key := k.opened[i].Load(); key != nil && key.salt == salt {
+			return key
+		}
+	}
+	return nil
 }
 
 // tokenPurpose separates tokens from everything that callers seal.
@@ -86,8 +169,8 @@ const tokenPurpose = "pemba token"
 func (s *sealer) token(r tuple.Revision) (tuple.Token, error) {
 	var plain [8]byte
 	binary.BigEndian.PutUint64(plain[:], uint64(r))
-	box, err := s.seal(tokenPurpose, plain[:])
-	return tuple.Token(s.tag + "." + box), err
+	text, err := s.appendSeal(append(append(make([]byte, 0, 96), s.tag...), '.'), tokenPurpose, plain[:])
+	return tuple.Token(text), err
 }
 
 func (s *sealer) parseToken(t tuple.Token) (tuple.Revision, error) {
