@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pemba-authz/pemba/server/api"
+	"github.com/pemba-authz/pemba/server/body"
 )
 
 func TestDecodeStrict(t *testing.T) {
@@ -112,4 +113,72 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What the readers of package body take, the general decoder reads alike: a body
+// has one meaning.
+func FuzzReadBody(f *testing.F) {
+	for _, text := range []string{
+		`{"object":"document:readme","permission":"view","subject":"user:ana"}`,
+		` { "subject" : "user:ana" , "object" : "döcument:readme","permission":"view", "consistency" : { "at_least_as_fresh" : { "token" : "x" } } } ` + "\n",
+		`{"object":"a:b","permission":"view","subject":"user:ana","consistency":{"fully_consistent":{}}}`,
+		`{"object":"a:b","permission":"view","subject":"user:ana","consistency":{"minimize_latency":{},"minimize_latency":{}}}`,
+		`{"object":"a:b","permission":"view","subject":"user:ana","consistency":{"at_exact_snapshot":{"token":""}}}`,
+		`{"object":"a:b","permission":"view","subject":"user:ana","object":"a:c"}`,
+		`{"object":"a:\u0062","permission":"view","subject":"user:ana"}`,
+		`{"checks":[{"object":"a:b","permission":"view","subject":"user:ana"},{"object":"a:c","permission":"edit","subject":"user:bob"}]}`,
+		`{"checks":[],"consistency":{"minimize_latency":{}}}`,
+		`{"checks":[{"object":"a:b","permission":"view","subject":"user:ana","context":{}}]}x`,
+		"{\"object\":\"a:\xff\",\"permission\":\"view\",\"subject\":\"user:ana\"}",
+	} {
+		f.Add(text)
+	}
+	reused := api.BatchRequest{Checks: []api.Question{{Object: "left:over", Permission: "from", Subject: "be:fore", Brought: api.Brought{Context: api.Context(`{}`)}}}}
+	f.Fuzz(func(t *testing.T, text string) {
+		if got, ok := body.ReadCheck(text); ok {
+			var want api.CheckRequest
+			if err := decodeStrict([]byte(text), 64, &want); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s\ngot  %+v\nwant %+v, %v", text, got, want, err)
+			}
+		}
+		if body.ReadBatch(text, &reused) {
+			var want api.BatchRequest
+			if err := decodeStrict([]byte(text), 64, &want); err != nil || !reflect.DeepEqual(reused, want) {
+				t.Errorf("%s\ngot  %+v\nwant %+v, %v", text, reused, want, err)
+			}
+		}
+	})
+}
+
+// The plain form of a request is read by hand; everything else is not.
+func TestPlainBodies(t *testing.T) {
+	const good = `{"object":"document:readme","permission":"view","subject":"user:ana"}`
+	for text, want := range map[string]bool{
+		good:              true,
+		" " + good + "\n": true,
+		strings.Replace(good, "}", `,"consistency":{"at_least_as_fresh":{"token":"x"}}}`, 1):       true,
+		strings.Replace(good, "}", `,"consistency":{"at_least_as_fresh":{"token":"x","a":1}}}`, 1): false,
+		strings.Replace(good, "}", `,"consistency":{}}`, 1):                                        true,
+		strings.Replace(good, "}", `,"consistency":null}`, 1):                                      false,
+		strings.Replace(good, "}", `,"context":{}}`, 1):                                            false,
+		strings.Replace(good, "}", `,"subject":"user:bob"}`, 1):                                    false,
+		strings.Replace(good, "subject", "SUBJECT", 1):                                             false,
+		strings.Replace(good, "ana", `\u0061na`, 1):                                                false,
+		strings.Replace(good, "ana", "\xff", 1):                                                    false,
+		strings.Replace(good, `"user:ana"`, "1", 1):                                                false,
+		good + good:                            false,
+		good[:len(good)-1]:                     false,
+		good[:len(good)-1] + ",}":              false,
+		"[" + good + "]":                       false,
+		`{"object":"a:b","permission":"view"}`: false,
+		"":                                     false,
+	} {
+		if _, ok := body.ReadCheck(text); ok != want {
+			t.Errorf("%q: %v", text, ok)
+		}
+		var batch api.BatchRequest
+		if ok := body.ReadBatch(`{"checks":[`+text+`]}`, &batch); ok && !want && text != "" {
+			t.Errorf("%q is taken in a batch", text)
+		}
+	}
 }
