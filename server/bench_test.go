@@ -183,6 +183,8 @@ func BenchmarkHandler(b *testing.B) {
 		questions[i] = d.question()
 	}
 	b.Run("check", func(b *testing.B) { serveBodies(b, d.node, "/v1/stores/acme/check", questions) })
+	one := []string{`{"object":"document:1","permission":"owner","subject":"user:1"}`} // costs the engine little
+	b.Run("relation", func(b *testing.B) { serveBodies(b, d.node, "/v1/stores/acme/check", one) })
 	batches := make([]string, 16)
 	for i := range batches {
 		batches[i] = d.batch(1000)
@@ -327,6 +329,17 @@ func BenchmarkHTTP(b *testing.B) {
 			}
 		})
 	}
+	relation := []byte(`{"object":"document:1","permission":"owner","subject":"user:1"}`)
+	relation = fmt.Appendf(nil, checkHead, "/v1/stores/acme/check", len(relation), relation)
+	b.Run("relation/16", func(b *testing.B) {
+		for b.Loop() {
+			var ratios []float64
+			for range 5 {
+				ratios = append(ratios, load(b, ours, 16, [][]byte{relation}, turn)/load(b, constant, 16, requests, turn))
+			}
+			b.ReportMetric(median(ratios), "ratio")
+		}
+	})
 	for _, clients := range []int{1, 2, 16} {
 		b.Run(fmt.Sprintf("batch1000/%d", clients), func(b *testing.B) {
 			for b.Loop() {

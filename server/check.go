@@ -8,13 +8,14 @@ import (
 	"github.com/pemba-authz/pemba/engine"
 	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
+	"github.com/pemba-authz/pemba/server/body"
 )
 
 // check answers POST …/check. In comes a question in text; the store is pinned
 // at one revision and instant (openView), the engine walks it (engine.Check), and
 // out goes its answer. Denied is 200; what is no answer is a problem.
-func (s *Server) check(w http.ResponseWriter, r *http.Request) error {
-	asked, snap, view, err := s.asked(w, r)
+func (s *Server) check(w http.ResponseWriter, r *http.Request, store string) error {
+	asked, snap, view, err := s.asked(w, r, store)
 	if err != nil {
 		return err
 	}
@@ -24,7 +25,14 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request) error {
 		s.metrics.failed()
 		return asked.places().of(err)
 	}
-	return respond(w, http.StatusOK, api.CheckResponse{Answer: s.answer(answer), Evaluated: snap.evaluated})
+	response := api.CheckResponse{Answer: s.answer(answer), Evaluated: snap.evaluated}
+	out := borrow()
+	defer out.giveBack()
+	if out.text, err = body.AppendCheckResponse(out.text, &response); err != nil {
+		return err
+	}
+	writeJSON(w, out)
+	return nil
 }
 
 // question is a question whose text has been read.
@@ -35,16 +43,23 @@ type question struct {
 
 // asked reads the one question of a check and opens what the engine walks for
 // it. Without an error, the caller closes the snapshot.
-func (s *Server) asked(w http.ResponseWriter, r *http.Request) (asked question, snap *snapshot, view engine.View, err error) {
-	var request api.CheckRequest
-	if _, err = s.decode(w, r, &request); err != nil {
+func (s *Server) asked(w http.ResponseWriter, r *http.Request, store string) (asked question, snap *snapshot, view engine.View, err error) {
+	text, err := s.text(w, r)
+	if err != nil {
 		return
+	}
+	request, plain := body.ReadCheck(text)
+	if !plain {
+		request = api.CheckRequest{}
+		if err = decodeStrict([]byte(text), s.limits.JSONDepth, &request); err != nil {
+			return
+		}
 	}
 	asked, faults := s.question(request.Question)
 	if err = faults.Err(); err != nil {
 		return
 	}
-	snap, view, err = s.openView(r, request.Moment, asked.brought)
+	snap, view, err = s.openView(r.Context(), store, request.Moment, asked.brought)
 	return
 }
 
@@ -83,13 +98,16 @@ func appendInvalid(faults api.Faults, pointer string, err error) api.Faults {
 	return append(faults, api.Fault{Code: api.InvalidValue, Pointer: pointer, Message: err.Error()})
 }
 
+// nothing is missing.
+var nothing = []string{}
+
 // answer gives an answer its wire form and counts it.
 func (s *Server) answer(answer engine.Answer) api.Answer {
 	out := api.Answer{Allowed: answer.Outcome == engine.Allowed, Result: result(answer.Outcome), Missing: answer.Missing}
 	if out.Missing == nil {
-		out.Missing = []string{}
+		out.Missing = nothing
 	}
-	s.metrics.answered(out.Result)
+	s.metrics.outcomes[answer.Outcome].Inc()
 	return out
 }
 
@@ -105,15 +123,22 @@ func result(outcome engine.Outcome) api.Result {
 
 // checkBatch answers POST …/check/batch: every question at the same revision and
 // instant, each with an answer or a problem of its own.
-func (s *Server) checkBatch(w http.ResponseWriter, r *http.Request) error {
-	var request api.BatchRequest
-	if _, err := s.decode(w, r, &request); err != nil {
+func (s *Server) checkBatch(w http.ResponseWriter, r *http.Request, store string) error {
+	text, err := s.text(w, r)
+	if err != nil {
 		return err
+	}
+	var request api.BatchRequest
+	if !body.ReadBatch(text, &request) {
+		request = api.BatchRequest{}
+		if err := decodeStrict([]byte(text), s.limits.JSONDepth, &request); err != nil {
+			return err
+		}
 	}
 	if n := len(request.Checks); n > s.limits.BatchChecks {
 		return api.Faults{tooMany("/checks", "questions", n, s.limits.BatchChecks, "batch_checks")}.Problem()
 	}
-	snap, err := s.open(r, request.Moment)
+	snap, err := s.open(r.Context(), store, request.Moment)
 	if err != nil {
 		return err
 	}
@@ -124,7 +149,13 @@ func (s *Server) checkBatch(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return respond(w, http.StatusOK, api.BatchResponse{Results: results, Evaluated: snap.evaluated})
+	out := borrow()
+	defer out.giveBack()
+	if out.text, err = body.AppendBatchResponse(out.text, &api.BatchResponse{Results: results, Evaluated: snap.evaluated}); err != nil {
+		return err
+	}
+	writeJSON(w, out)
+	return nil
 }
 
 // group is questions of a batch that bring the same along, so that they share

@@ -28,7 +28,7 @@ func (s *Server) diffSchema(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	snap, err := s.open(r, request.Moment)
+	snap, err := s.open(r.Context(), r.PathValue("store"), request.Moment)
 	if err != nil {
 		return err
 	}

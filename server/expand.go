@@ -27,7 +27,7 @@ func (s *Server) expand(w http.ResponseWriter, r *http.Request) error {
 	if err := faults.Err(); err != nil {
 		return err
 	}
-	snap, view, err := s.openView(r, request.Moment, with)
+	snap, view, err := s.openView(r.Context(), r.PathValue("store"), request.Moment, with)
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/pemba-authz/pemba/engine"
 	"github.com/pemba-authz/pemba/raftstore"
-	"github.com/pemba-authz/pemba/server/api"
 )
 
 // metrics are what /metrics shows. None is labelled by store, object or subject:
@@ -21,6 +21,9 @@ type metrics struct {
 	duration *prometheus.HistogramVec // by route
 	answers  *prometheus.CounterVec   // checks, by result
 	panics   prometheus.Counter
+
+	outcomes [3]prometheus.Counter // of answers, by engine.Outcome
+	failures prometheus.Counter    // of answers
 }
 
 func newMetrics() *metrics {
@@ -38,6 +41,10 @@ func newMetrics() *metrics {
 	}
 	m.registry.MustRegister(m.requests, m.duration, m.answers, m.panics,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, outcome := range []engine.Outcome{engine.Denied, engine.Conditional, engine.Allowed} {
+		m.outcomes[outcome] = m.answers.WithLabelValues(string(result(outcome)))
+	}
+	m.failures = m.answers.WithLabelValues("error")
 	return m
 }
 
@@ -55,14 +62,28 @@ func (m *metrics) watch(node *raftstore.Node) {
 			}))
 }
 
-func (m *metrics) observe(route string, status int, took time.Duration) {
-	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
-	m.duration.WithLabelValues(route).Observe(took.Seconds())
+// route is a route of the table with its metrics, which need not be looked up for
+// every request.
+type route struct {
+	pattern  string
+	duration prometheus.Observer
+	well     prometheus.Counter // requests with status 200
 }
 
-func (m *metrics) answered(result api.Result) { m.answers.WithLabelValues(string(result)).Inc() }
+func (m *metrics) route(pattern string) *route {
+	return &route{pattern: pattern, duration: m.duration.WithLabelValues(pattern), well: m.requests.WithLabelValues(pattern, "200")}
+}
 
-func (m *metrics) failed() { m.answers.WithLabelValues("error").Inc() }
+func (m *metrics) observe(r *route, status int, took time.Duration) {
+	if status == http.StatusOK {
+		r.well.Inc()
+	} else {
+		m.requests.WithLabelValues(r.pattern, strconv.Itoa(status)).Inc()
+	}
+	r.duration.Observe(took.Seconds())
+}
+
+func (m *metrics) failed() { m.failures.Inc() }
 
 func (m *metrics) handler() http.Handler {
 	mux := http.NewServeMux()

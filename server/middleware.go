@@ -2,11 +2,12 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -24,50 +25,87 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 // recovers panics, and logs and counts what came of it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
-	seen := &observed{ResponseWriter: w}
-	id := rand.Text()
-	seen.Header().Set(requestID, id)
+	seen := &observed{ResponseWriter: w, id: newRequestID()}
+	seen.Header()[requestID] = []string{seen.id}
 	patience := s.config.RequestTimeout
 	if wantsStream(r) {
 		patience = s.config.StreamTimeout
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
-	defer cancel()
+	ctx := &deadline{Context: r.Context(), at: started.Add(patience)}
+	defer ctx.end()
 	r = r.WithContext(ctx)
 	defer func() {
 		p := recover()
 		if p == http.ErrAbortHandler { // an answer that had begun is cut off on purpose
-			s.observe(r, seen, id, time.Since(started))
+			s.observe(r, seen, time.Since(started))
 			panic(p)
 		}
 		if p != nil {
 			s.metrics.panics.Inc()
-			s.config.Logger.Error("a request panicked", "request", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			s.config.Logger.Error("a request panicked", "request", seen.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			if seen.status != 0 {
 				panic(http.ErrAbortHandler) // cut the answer off: its client must not take it for whole
 			}
-			respondProblem(seen, api.NewProblem(api.Internal, "the request failed inside the server; its log names the request "+id))
+			respondProblem(seen, api.NewProblem(api.Internal, "the request failed inside the server; its log names the request "+seen.id))
 		}
-		s.observe(r, seen, id, time.Since(started))
+		s.observe(r, seen, time.Since(started))
 	}()
 	s.admit(seen, r)
 }
 
+const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+// newRequestID makes a name that no other request has. It is no secret.
+func newRequestID() string {
+	var b [26]byte
+	for i := range 2 {
+		for bits, j := rand.Uint64(), 0; j < len(b)/2; bits, j = bits>>5, j+1 {
+			b[i*len(b)/2+j] = idAlphabet[bits%uint64(len(idAlphabet))]
+		}
+	}
+	return string(b[:])
+}
+
 // admit runs the request if there is room for it.
-func (s *Server) admit(w http.ResponseWriter, r *http.Request) {
-	select {
-	case s.room <- struct{}{}:
-		defer func() { <-s.room }()
-	default:
-		respondProblem(w, api.NewProblem(api.Overloaded, fmt.Sprintf("the server works on %d requests already", cap(s.room))))
+func (s *Server) admit(seen *observed, r *http.Request) {
+	defer s.working.Add(-1)
+	if s.working.Add(1) > int64(s.config.Requests) {
+		respondProblem(seen, api.NewProblem(api.Overloaded, fmt.Sprintf("the server works on %d requests already", s.config.Requests)))
+		return
+	}
+	if s.shortcut(seen, r) {
 		return
 	}
 	route, pattern := s.mux.Handler(r)
 	if pattern == "" {
-		s.strayed(w, r, route)
+		s.strayed(seen, r, route)
 		return
 	}
-	s.mux.ServeHTTP(w, r)
+	s.mux.ServeHTTP(seen, r)
+}
+
+// shortcut answers a check or a batch whose path is plain, without the patterns
+// of the mux, which cost as much as the check.
+func (s *Server) shortcut(seen *observed, r *http.Request) bool {
+	rest, ok := strings.CutPrefix(r.URL.Path, storesPath)
+	if !ok || r.Method != http.MethodPost || r.URL.RawPath != "" {
+		return false
+	}
+	store, below, _ := strings.Cut(rest, "/")
+	if store == "" || store == "." || store == ".." { // the mux knows what these mean
+		return false
+	}
+	switch below {
+	case "check":
+		seen.route, seen.store, r.Pattern = s.checkRoute, store, s.checkRoute.pattern
+		s.conclude(seen, r, s.check(seen, r, store))
+		return true
+	case "check/batch":
+		seen.route, seen.store, r.Pattern = s.batchRoute, store, s.batchRoute.pattern
+		s.conclude(seen, r, s.checkBatch(seen, r, store))
+		return true
+	}
+	return false
 }
 
 // strayed answers a request that no route takes.
@@ -83,31 +121,43 @@ func (s *Server) strayed(w http.ResponseWriter, r *http.Request, route http.Hand
 }
 
 // handle registers a route of the table.
-func (s *Server) handle(pattern string, h handler) {
+func (s *Server) handle(pattern string, h handler) *route {
 	s.patterns = append(s.patterns, pattern)
+	measured := s.metrics.route(pattern)
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		err := h(w, r)
-		if err == nil {
-			return
-		}
-		problem := s.problem(r, err)
-		if seen, ok := w.(*observed); ok && seen.status != 0 {
-			s.config.Logger.Warn("an answer was cut off", "request", w.Header().Get(requestID), "problem", problem.Code)
-			panic(http.ErrAbortHandler)
-		}
-		respondProblem(w, problem)
+		seen := w.(*observed)
+		seen.route, seen.store = measured, r.PathValue("store")
+		s.conclude(seen, r, h(seen, r))
 	})
+	return measured
+}
+
+// inStore makes a handler of one that takes the store of the path.
+func inStore(h func(w http.ResponseWriter, r *http.Request, store string) error) handler {
+	return func(w http.ResponseWriter, r *http.Request) error { return h(w, r, r.PathValue("store")) }
+}
+
+// conclude answers a handler's error.
+func (s *Server) conclude(seen *observed, r *http.Request, err error) {
+	if err == nil {
+		return
+	}
+	problem := s.problem(r, err)
+	if seen.status != 0 {
+		s.config.Logger.Warn("an answer was cut off", "request", seen.id, "problem", problem.Code)
+		panic(http.ErrAbortHandler)
+	}
+	respondProblem(seen, problem)
 }
 
 // observe counts a request and logs it: what went well at debug, since a log of
 // every check would cost more than the check. It names the route, never the
 // query, the headers or the body.
-func (s *Server) observe(r *http.Request, seen *observed, id string, took time.Duration) {
-	route := r.Pattern
-	if route == "" {
-		route = "none"
+func (s *Server) observe(r *http.Request, seen *observed, took time.Duration) {
+	if seen.route == nil {
+		seen.route = s.noRoute
 	}
-	s.metrics.observe(route, seen.status, took)
+	s.metrics.observe(seen.route, seen.status, took)
 	level := slog.LevelDebug
 	switch {
 	case seen.status >= 500:
@@ -115,17 +165,20 @@ func (s *Server) observe(r *http.Request, seen *observed, id string, took time.D
 	case seen.status >= 400:
 		level = slog.LevelInfo
 	}
-	if !s.config.Logger.Enabled(r.Context(), level) {
+	if !s.config.Logger.Enabled(context.Background(), level) {
 		return
 	}
-	s.config.Logger.Log(r.Context(), level, "request", "request", id, "method", tuple.Clip(r.Method), "route", route,
-		"store", tuple.Clip(r.PathValue("store")), "status", seen.status, "bytes", seen.bytes, "took", took)
+	s.config.Logger.Log(r.Context(), level, "request", "request", seen.id, "method", tuple.Clip(r.Method), "route", seen.route.pattern,
+		"store", tuple.Clip(seen.store), "status", seen.status, "bytes", seen.bytes, "took", took)
 }
 
-// observed remembers what was answered.
+// observed remembers what was asked and answered.
 type observed struct {
 	http.ResponseWriter
-	status int // 0: nothing yet
+	id     string
+	route  *route // nil: none
+	store  string // of the path
+	status int    // 0: nothing yet
 	bytes  int64
 }
 

@@ -33,7 +33,7 @@ func readDocument(t *testing.T) document {
 }
 
 func TestOpenAPIListsTheRoutes(t *testing.T) {
-	s := &Server{mux: http.NewServeMux()}
+	s := &Server{mux: http.NewServeMux(), metrics: newMetrics()}
 	s.routes()
 	var described []string
 	for path, methods := range readDocument(t).Paths {

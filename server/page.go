@@ -36,7 +36,7 @@ func (s *Server) page(r *http.Request, asked api.Page, when api.Moment, key any,
 		return nil, err
 	}
 	if asked.Cursor == "" {
-		p.snapshot, err = s.open(r, when)
+		p.snapshot, err = s.open(r.Context(), r.PathValue("store"), when)
 		return p, err
 	}
 	c, err := s.openCursor(asked.Cursor, p.digest)

@@ -28,8 +28,9 @@ import (
 // bare is a server without a node, for what does not need one.
 func bare(config Config) *Server {
 	config = config.withDefaults()
-	s := &Server{config: config, limits: config.apiLimits(), mux: http.NewServeMux(), room: make(chan struct{}, config.Requests)}
+	s := &Server{config: config, limits: config.apiLimits(), mux: http.NewServeMux()}
 	s.metrics = newMetrics()
+	s.noRoute = s.metrics.route("none")
 	return s
 }
 

@@ -121,7 +121,7 @@ func (s *Server) schemaMatch(r *http.Request) (command.SchemaMatch, error) {
 	case "":
 		return match, nil
 	case "*":
-		snap, err := s.open(r, api.Moment{Consistency: api.FullyConsistent()})
+		snap, err := s.open(r.Context(), r.PathValue("store"), api.Moment{Consistency: api.FullyConsistent()})
 		if err != nil {
 			return match, err
 		}
@@ -148,7 +148,7 @@ func (s *Server) getSchema(w http.ResponseWriter, r *http.Request) error {
 	if token != "" {
 		when.Consistency = api.AtExactSnapshot(tuple.Token(token))
 	}
-	snap, err := s.open(r, when)
+	snap, err := s.open(r.Context(), r.PathValue("store"), when)
 	if err != nil {
 		return err
 	}

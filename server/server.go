@@ -7,6 +7,7 @@ package server
 
 import (
 	"net/http"
+	"sync/atomic"
 
 	"github.com/pemba-authz/pemba/engine"
 	"github.com/pemba-authz/pemba/raftstore"
@@ -19,9 +20,12 @@ type Server struct {
 	limits   api.Limits
 	node     *raftstore.Node
 	mux      *http.ServeMux
-	patterns []string      // of the routes, as registered
-	room     chan struct{} // holds one element per request at work
+	patterns []string     // of the routes, as registered
+	working  atomic.Int64 // requests at work
 	metrics  *metrics
+
+	checkRoute, batchRoute *route // of shortcut
+	noRoute                *route // of what strayed
 
 	compiling chan struct{} // holds one element per schema that is compiled
 }
@@ -30,7 +34,7 @@ type Server struct {
 func New(node *raftstore.Node, config Config) *Server {
 	config = config.withDefaults()
 	orDefault(&config.EvaluationNodes, engine.DefaultNodes)
-	s := &Server{config: config, limits: config.apiLimits(), node: node, mux: http.NewServeMux(), room: make(chan struct{}, config.Requests),
+	s := &Server{config: config, limits: config.apiLimits(), node: node, mux: http.NewServeMux(),
 		compiling: make(chan struct{}, config.Compilations)}
 	s.metrics = newMetrics()
 	s.metrics.watch(node)
@@ -41,11 +45,14 @@ func New(node *raftstore.Node, config Config) *Server {
 // Handler answers requests without a listener's limits.
 func (s *Server) Handler() http.Handler { return s }
 
+const storesPath = "/v1/stores/"
+
 // routes is the whole surface; openapi.json describes it.
 func (s *Server) routes() {
-	const store = "/v1/stores/{store}"
-	s.handle("POST "+store+"/check", s.check)
-	s.handle("POST "+store+"/check/batch", s.checkBatch)
+	const store = storesPath + "{store}"
+	s.noRoute = s.metrics.route("none")
+	s.checkRoute = s.handle("POST "+store+"/check", inStore(s.check))
+	s.batchRoute = s.handle("POST "+store+"/check/batch", inStore(s.checkBatch))
 	s.handle("POST "+store+"/explain", s.explain)
 	s.handle("POST "+store+"/expand", s.expand)
 	s.handle("POST "+store+"/lookup/objects", s.lookupObjects)

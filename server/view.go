@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/pemba-authz/pemba/engine"
@@ -27,13 +26,13 @@ type snapshot struct {
 // since that is when it was true; else it is now, but never before the log's
 // time: a tuple that the log saw expire stays expired, whatever this node's clock
 // says.
-func (s *Server) open(r *http.Request, when api.Moment) (*snapshot, error) {
+func (s *Server) open(ctx context.Context, store string, when api.Moment) (*snapshot, error) {
 	consistency, err := s.consistency(when.Consistency)
 	if err != nil {
 		return nil, err
 	}
 	past := when.Consistency != nil && when.Consistency.AtExactSnapshot != nil
-	view, err := s.view(r.Context(), r.PathValue("store"), consistency, past)
+	view, err := s.view(ctx, store, consistency, past)
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +47,8 @@ func (s *Server) open(r *http.Request, when api.Moment) (*snapshot, error) {
 }
 
 // openView is open, with what the engine walks there.
-func (s *Server) openView(r *http.Request, when api.Moment, with brought) (*snapshot, engine.View, error) {
-	snap, err := s.open(r, when)
+func (s *Server) openView(ctx context.Context, store string, when api.Moment, with brought) (*snapshot, engine.View, error) {
+	snap, err := s.open(ctx, store, when)
 	if err != nil {
 		return nil, engine.View{}, err
 	}
@@ -160,7 +159,7 @@ func tokenProblem(pointer string, err error) error {
 
 // brought is what a request brings along: context and tuples of its own.
 type brought struct {
-	context    *condition.Request
+	context    condition.Request
 	contextual []tuple.Tuple
 }
 
@@ -170,9 +169,13 @@ func (s *Server) bring(wire api.Brought) (brought, api.Faults) {
 		out    brought
 		faults api.Faults
 	)
-	var err error
-	if out.context, err = condition.NewRequest(wire.Context, time.Time{}); err != nil {
-		faults = append(faults, api.Fault{Code: api.InvalidValue, Pointer: "/context", Message: err.Error()})
+	if wire.Context != nil {
+		request, err := condition.NewRequest(wire.Context, time.Time{})
+		if err != nil {
+			faults = append(faults, api.Fault{Code: api.InvalidValue, Pointer: "/context", Message: err.Error()})
+		} else {
+			out.context = *request
+		}
 	}
 	if len(wire.ContextualTuples) > s.limits.ContextualTuples {
 		faults = append(faults, tooMany("/contextual_tuples", "contextual tuples", len(wire.ContextualTuples), s.limits.ContextualTuples, "contextual_tuples"))
@@ -196,7 +199,7 @@ func (s *Server) engineView(snap *snapshot, with brought) (engine.View, error) {
 	if module == nil {
 		return engine.View{}, engine.ErrNoSchema
 	}
-	context := *with.context
+	context := with.context
 	context.Now = snap.now
 	view := engine.View{Schema: module.Schema, Reader: snap.View, Now: snap.now, Context: &context, Contextual: with.contextual,
 		Limits: engine.Limits{Nodes: s.config.EvaluationNodes}}
