@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/pemba-authz/pemba/raftstore/disk"
+	"github.com/pemba-authz/pemba/raftstore/pki"
 )
 
 // Config says how a node runs. The zero value with a Dir is a single node that
@@ -37,6 +38,19 @@ type Config struct {
 	// by the first that answers; a node that is a member already ignores it. Empty:
 	// a node without state starts a cluster of its own.
 	Join []string
+
+	// Certificates are this node's certificate and key, and whom it trusts: every
+	// connection to and from the cluster port is mutual TLS then. They are read again
+	// when their files change. The zero value is a port without TLS, which only
+	// listens on loopback addresses.
+	Certificates pki.Files
+
+	// CertificateInterval is how often the files of Certificates are looked at. 0 is 10 s.
+	CertificateInterval time.Duration
+
+	// Insecure lets a cluster port without TLS listen on any address: whoever reaches
+	// it reads everything and changes everything.
+	Insecure bool
 
 	// HTTPAddress is the URL of this node's HTTP surface, told to the other members
 	// for clients to find. "" tells none.
@@ -129,6 +143,9 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.Join) > 0 && c.ListenAddr == "" {
 		return c, errors.New("raftstore: joining a cluster needs a cluster port: set Config.ListenAddr")
 	}
+	if c.Certificates != (pki.Files{}) && (c.Certificates.Cert == "" || c.Certificates.Key == "" || c.Certificates.CA == "") {
+		return c, errors.New("raftstore: Config.Certificates needs all three: Cert, Key and CA")
+	}
 	if c.AdvertiseAddr != "" {
 		if _, _, err := net.SplitHostPort(c.AdvertiseAddr); err != nil {
 			return c, fmt.Errorf("raftstore: Config.AdvertiseAddr: %w", err)
@@ -137,6 +154,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.HistoryWindow, DefaultHistoryWindow)
 	orDefault(&c.CollectInterval, DefaultCollectInterval)
 	orDefault(&c.ScrubInterval, DefaultScrubInterval)
+	orDefault(&c.CertificateInterval, 10*time.Second)
 	orDefault(&c.HeartbeatTimeout, 400*time.Millisecond)
 	orDefault(&c.ElectionTimeout, c.HeartbeatTimeout)
 	orDefault(&c.LeaseTimeout, c.HeartbeatTimeout/2)

@@ -72,6 +72,22 @@ var (
 	// than the one that was asked for.
 	ErrExistingState = errors.New("the data folder already holds state")
 
+	// ErrInsecurePort means that a cluster port without TLS would be open to others
+	// than this machine.
+	ErrInsecurePort = errors.New("a cluster port without TLS lets in whoever reaches it: give the node certificates, or say that this is wanted")
+
+	// ErrOtherCluster means that two nodes that were to speak with each other belong
+	// to different clusters: an address was given away, or a folder was mixed up.
+	ErrOtherCluster = errors.New("the member belongs to another cluster than this node's folder; join with an empty folder, or name a member of the folder's own cluster")
+
+	// ErrCertificate means that one end of a connection between members does not
+	// take the other's certificate.
+	ErrCertificate = errors.New("a certificate was refused")
+
+	// ErrProtocol means that what answers at a member's address is no cluster port
+	// that this node can speak with.
+	ErrProtocol = errors.New("the other end is not a cluster port of this kind")
+
 	// ErrUnknownMember means that no member has the id.
 	ErrUnknownMember = errors.New("no member of the cluster has this id")
 )

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -13,28 +13,16 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
-)
-
-// Every connection to the cluster port begins with a preface: what it is for, the
-// version of the protocol, and the dialler's cluster. A node that took over an
-// address of another cluster is turned away before it can disturb an election.
-const (
-	prefaceRaft    = 'R'
-	prefacePeer    = 'P'
-	prefaceVersion = 1
-	prefaceBytes   = 2 + len(command.ClusterID{})
-
-	prefaceTimeout = 5 * time.Second
+	"github.com/pemba-authz/pemba/raftstore/pki"
 )
 
 // clusterPort is the one listener of a node: Raft's streams and the requests of
 // peers come in by it. It is a raft.StreamLayer.
 type clusterPort struct {
-	network   network
+	portConfig
 	listener  net.Listener
 	advertise net.Addr
-	clusterID func() command.ClusterID // zero until it is known
-	serve     func(context.Context, net.Conn)
+	strangers strangers
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -43,8 +31,24 @@ type clusterPort struct {
 	muted  atomic.Bool
 	opened chan struct{} // closed by open
 
-	mu    sync.Mutex // guards conns
-	conns map[net.Conn]struct{}
+	mu       sync.Mutex // guards what follows
+	conns    map[*tracked]struct{}
+	greeting []*tracked // accepted and not let in yet, the oldest first
+}
+
+// portConfig says how a cluster port works.
+type portConfig struct {
+	network   network
+	address   string                   // host:port to listen on
+	advertise string                   // host:port that members are told; "": what address resolves to
+	clusterID func() command.ClusterID // zero until it is known
+	// serve handles one peer's connection until it ends or the context does; it need
+	// not close it. from is zero where the port has no TLS.
+	serve       func(ctx context.Context, conn net.Conn, from pki.Identity)
+	credentials *pki.Credentials // nil: without TLS
+	insecure    bool             // without TLS on any address
+	patience    time.Duration    // bounds a greeting; 0 is greetTimeout
+	log         *slog.Logger
 }
 
 // advertised is an address that need not be an IP.
@@ -69,23 +73,27 @@ func (system) Dial(ctx context.Context, address string) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", address)
 }
 
-// listen opens the port. serve handles one peer's connection until it ends or the
-// context does; it need not close it.
-func listen(on network, address, advertise string, id func() command.ClusterID, serve func(context.Context, net.Conn)) (*clusterPort, error) {
-	listener, err := on.Listen(address)
+// listen opens the port. Errors: ErrInsecurePort, the system's.
+func listen(config portConfig) (*clusterPort, error) {
+	listener, err := config.network.Listen(config.address)
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster port: %w", err)
 	}
+	orDefault(&config.patience, greetTimeout)
+	tcp, ok := listener.Addr().(*net.TCPAddr)
+	if config.credentials == nil && !config.insecure && ok && !tcp.IP.IsLoopback() {
+		return nil, errors.Join(fmt.Errorf("%w: it would listen on %s", ErrInsecurePort, listener.Addr()), listener.Close())
+	}
+	advertise := config.advertise
 	if advertise == "" {
-		tcp, ok := listener.Addr().(*net.TCPAddr)
 		if !ok || tcp.IP.IsUnspecified() {
-			return nil, errors.Join(fmt.Errorf("the cluster port listens on %s, which other members cannot dial: set the address to advertise", address), listener.Close())
+			return nil, errors.Join(fmt.Errorf("the cluster port listens on %s, which other members cannot dial: set the address to advertise", config.address), listener.Close())
 		}
 		advertise = tcp.String()
 	}
 	p := &clusterPort{
-		network: on, listener: listener, advertise: advertised(advertise), clusterID: id, serve: serve,
-		raft: make(chan net.Conn), opened: make(chan struct{}), conns: map[net.Conn]struct{}{},
+		portConfig: config, listener: listener, advertise: advertised(advertise), strangers: strangers{log: config.log},
+		raft: make(chan net.Conn), opened: make(chan struct{}), conns: map[*tracked]struct{}{},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.work.Go(p.accept)
@@ -111,61 +119,55 @@ func (p *clusterPort) accept() {
 			}
 			continue
 		}
-		tracked := p.track(conn)
-		p.work.Go(func() { p.sort(tracked) })
+		t := p.track(conn)
+		p.wait(t)
+		p.work.Go(func() { p.sort(t) })
 	}
 }
 
-// sort reads the preface and hands the connection to where it belongs.
-func (p *clusterPort) sort(conn net.Conn) {
-	var preface [prefaceBytes]byte
-	conn.SetDeadline(time.Now().Add(prefaceTimeout))
-	if _, err := io.ReadFull(conn, preface[:]); err != nil || preface[1] != prefaceVersion || !p.sameCluster(preface[2:]) {
-		conn.Close()
+// sort greets a connection and hands it to where it belongs.
+func (p *clusterPort) sort(t *tracked) {
+	kind, why, err := p.greet(t)
+	p.greeted(t)
+	if err != nil {
+		t.Close()
+		if p.ctx.Err() == nil {
+			p.strangers.refused(why, t.raw.RemoteAddr(), err)
+		}
 		return
 	}
-	conn.SetDeadline(time.Time{})
 	switch {
-	case preface[0] == prefacePeer:
+	case kind == prefacePeer:
 		select {
 		case <-p.opened:
-			p.serve(p.ctx, conn)
+			p.serve(p.ctx, t, t.from)
 		case <-p.ctx.Done():
 		}
-		conn.Close()
-	case preface[0] == prefaceRaft && !p.muted.Load():
+		t.Close()
+	case !p.muted.Load():
 		select {
-		case p.raft <- conn:
+		case p.raft <- t:
 		case <-p.ctx.Done():
-			conn.Close()
+			t.Close()
 		}
 	default:
-		conn.Close()
+		t.Close()
 	}
 }
 
-// sameCluster lets in whoever does not know its cluster yet: who joins.
-func (p *clusterPort) sameCluster(theirs []byte) bool {
-	var id command.ClusterID
-	copy(id[:], theirs)
-	mine := p.clusterID()
-	return id == mine || id.IsZero() || mine.IsZero()
-}
-
-// dial opens a connection of a kind to another member.
+// dial opens a connection of a kind to another member. Errors: ErrOtherCluster,
+// ErrCertificate, ErrProtocol, the system's.
 func (p *clusterPort) dial(ctx context.Context, address string, kind byte) (net.Conn, error) {
 	conn, err := p.network.Dial(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	id := p.clusterID()
-	conn.SetWriteDeadline(time.Now().Add(prefaceTimeout))
-	if _, err := conn.Write(append([]byte{kind, prefaceVersion}, id[:]...)); err != nil {
-		conn.Close()
+	t := p.track(conn)
+	if err := p.introduce(ctx, t, kind); err != nil {
+		t.Close()
 		return nil, err
 	}
-	conn.SetWriteDeadline(time.Time{})
-	return p.track(conn), nil
+	return t, nil
 }
 
 // Dial is raft.StreamLayer's.
@@ -197,7 +199,7 @@ func (p *clusterPort) Addr() net.Addr { return p.advertise }
 func (p *clusterPort) mute(on bool) {
 	p.muted.Store(on)
 	if on {
-		p.closeConns()
+		p.closeConns(func(*tracked) bool { return true })
 	}
 }
 
@@ -205,31 +207,38 @@ func (p *clusterPort) mute(on bool) {
 func (p *clusterPort) Close() error {
 	p.cancel()
 	err := p.listener.Close()
-	p.closeConns()
+	p.closeConns(func(*tracked) bool { return true })
 	p.work.Wait()
 	return err
 }
 
-func (p *clusterPort) closeConns() {
+// closeConns closes the connections of which gone says that they have to go.
+func (p *clusterPort) closeConns(gone func(*tracked) bool) {
 	p.mu.Lock()
-	conns := make([]net.Conn, 0, len(p.conns))
-	for c := range p.conns {
-		conns = append(conns, c)
+	conns := make([]*tracked, 0, len(p.conns))
+	for t := range p.conns {
+		if gone(t) {
+			conns = append(conns, t)
+		}
 	}
 	p.mu.Unlock()
-	for _, c := range conns {
-		c.Close()
+	for _, t := range conns {
+		t.Close()
 	}
 }
 
 // tracked is a connection that Close of the port finds.
 type tracked struct {
-	net.Conn
-	port *clusterPort
+	net.Conn          // what is read and written: TLS over raw, or raw
+	raw      net.Conn // what is closed: a TLS connection would wait to say goodbye
+	port     *clusterPort
+	from     pki.Identity // who is at the other end; zero without TLS
+
+	recheck func() error // whether the other end would still be let in; nil without TLS. Guarded by port.mu
 }
 
-func (p *clusterPort) track(conn net.Conn) net.Conn {
-	t := &tracked{conn, p}
+func (p *clusterPort) track(conn net.Conn) *tracked {
+	t := &tracked{Conn: conn, raw: conn, port: p}
 	p.mu.Lock()
 	p.conns[t] = struct{}{}
 	p.mu.Unlock()
@@ -244,5 +253,5 @@ func (t *tracked) Close() error {
 	t.port.mu.Lock()
 	delete(t.port.conns, t)
 	t.port.mu.Unlock()
-	return t.Conn.Close()
+	return t.raw.Close()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/raftstore/pki"
 	"github.com/pemba-authz/pemba/raftstore/raftlog"
 	"github.com/pemba-authz/pemba/raftstore/state"
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -31,8 +32,9 @@ type Node struct {
 	state       *state.State
 	snapshots   *snapshots
 	fsm         *fsm
-	port        *clusterPort // nil: a single node without a port
-	peers       *peers       // nil like port
+	credentials *pki.Credentials // nil: the cluster port has no TLS
+	port        *clusterPort     // nil: a single node without a port
+	peers       *peers           // nil like port
 	raft        *raft.Raft
 	proposer    *proposer
 	localReads  *readBatch

@@ -106,10 +106,21 @@ var errUnanswered = errors.New("the member did not answer")
 type peers struct {
 	dial func(ctx context.Context, address string) (net.Conn, error)
 
-	work   sync.WaitGroup // the readers of all connections
-	mu     sync.Mutex     // guards what follows
-	links  map[string]*link
-	closed bool
+	work     sync.WaitGroup // the readers of all connections
+	mu       sync.Mutex     // guards what follows
+	links    map[string]*link
+	dialling map[string]*dialling
+	closed   bool
+}
+
+func newPeers(dial func(context.Context, string) (net.Conn, error)) *peers {
+	return &peers{dial: dial, links: map[string]*link{}, dialling: map[string]*dialling{}}
+}
+
+// dialling is an attempt to reach a member, which everybody who wants it awaits.
+type dialling struct {
+	done chan struct{} // closed at the end
+	err  error         // nil also where the one who dialled ran out of time: another may have more
 }
 
 // link is a connection to one member.
@@ -155,26 +166,47 @@ func (p *peers) call(ctx context.Context, address string, m method, payload []by
 
 // link returns the connection to a member, dialling where there is none.
 func (p *peers) link(ctx context.Context, address string) (*link, error) {
-	p.mu.Lock()
-	l := p.links[address]
-	p.mu.Unlock()
-	if l != nil {
-		return l, nil
+	for {
+		p.mu.Lock()
+		l, d := p.links[address], p.dialling[address]
+		if l == nil && d == nil {
+			d = &dialling{done: make(chan struct{})}
+			p.dialling[address] = d
+			p.mu.Unlock()
+			return p.connect(ctx, address, d)
+		}
+		p.mu.Unlock()
+		if l != nil {
+			return l, nil
+		}
+		select {
+		case <-d.done:
+			if d.err != nil {
+				return nil, d.err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
+}
+
+// connect dials for all who wait.
+func (p *peers) connect(ctx context.Context, address string, d *dialling) (*link, error) {
+	defer close(d.done)
 	conn, err := p.dial(ctx, address)
-	if err != nil {
-		return nil, err
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return nil, errors.Join(ErrClosed, conn.Close())
+	delete(p.dialling, address)
+	if err == nil && p.closed {
+		err = errors.Join(ErrClosed, conn.Close())
 	}
-	if l := p.links[address]; l != nil { // another call was faster
-		conn.Close()
-		return l, nil
+	if err != nil {
+		if ctx.Err() == nil {
+			d.err = err
+		}
+		return nil, err
 	}
-	l = &link{conn: conn, waiting: map[uint64]chan<- reply{}}
+	l := &link{conn: conn, waiting: map[uint64]chan<- reply{}}
 	p.links[address] = l
 	p.work.Go(func() { p.drop(address, l, l.read()) })
 	return l, nil

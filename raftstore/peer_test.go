@@ -6,28 +6,29 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/raftstore/pki"
 )
 
 // port opens a cluster port of a cluster, with peers that call others from it.
 func port(t *testing.T, cluster byte, handle peerHandler) (*clusterPort, *peers) {
 	t.Helper()
 	id := command.ClusterID{cluster}
-	p, err := listen(system{}, "127.0.0.1:0", "", func() command.ClusterID { return id }, func(ctx context.Context, conn net.Conn) {
-		servePeer(ctx, conn, handle)
+	p, err := listen(portConfig{
+		network: system{}, address: "127.0.0.1:0", clusterID: func() command.ClusterID { return id }, log: slog.New(slog.DiscardHandler),
+		serve: func(ctx context.Context, conn net.Conn, _ pki.Identity) { servePeer(ctx, conn, handle) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.open()
-	calls := &peers{links: map[string]*link{}, dial: func(ctx context.Context, address string) (net.Conn, error) {
-		return p.dial(ctx, address, prefacePeer)
-	}}
+	calls := newPeers(func(ctx context.Context, address string) (net.Conn, error) { return p.dial(ctx, address, prefacePeer) })
 	t.Cleanup(func() { p.Close(); calls.Close() })
 	return p, calls
 }
@@ -106,7 +107,7 @@ func TestCallTellsUnsentFromUnanswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		server.Close()
-		again, err := listen(system{}, address, "", server.clusterID, server.serve)
+		again, err := listen(portConfig{network: system{}, address: address, clusterID: server.clusterID, serve: server.serve, log: server.log})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/pemba-authz/pemba/raftstore/disk"
+	"github.com/pemba-authz/pemba/raftstore/pki"
 	"github.com/pemba-authz/pemba/raftstore/raftlog"
 	"github.com/pemba-authz/pemba/raftstore/state"
 )
@@ -89,6 +90,9 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	n.log = n.log.With("node", n.id)
+	if err := n.loadCertificates(); err != nil {
+		return err
+	}
 	n.state, err = state.Open(state.Options{Dir: filepath.Join(n.config.Dir, stateDir), Logger: n.log, Boot: n.config.boot})
 	if err != nil {
 		return err
@@ -186,6 +190,7 @@ func (n *Node) start() (alone bool, err error) {
 	}
 	if n.port != nil {
 		n.port.open()
+		n.watchCertificates()
 	}
 	alone = len(servers) == 1 && string(servers[0].ID) == n.id
 	if alone {
@@ -225,16 +230,20 @@ func (n *Node) openTransport() (raft.Transport, error) {
 		_, transport := raft.NewInmemTransport(raft.ServerAddress(n.address()))
 		return transport, nil
 	}
-	port, err := listen(n.config.network, n.config.ListenAddr, n.config.AdvertiseAddr, n.clusterID, func(ctx context.Context, conn net.Conn) {
-		servePeer(ctx, conn, n.handle)
+	port, err := listen(portConfig{
+		network: n.config.network, address: n.config.ListenAddr, advertise: n.config.AdvertiseAddr, clusterID: n.clusterID,
+		credentials: n.credentials, insecure: n.config.Insecure, log: n.log,
+		serve: func(ctx context.Context, conn net.Conn, from pki.Identity) {
+			servePeer(ctx, conn, n.handle)
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
 	n.port = port
-	n.peers = &peers{links: map[string]*link{}, dial: func(ctx context.Context, address string) (net.Conn, error) {
+	n.peers = newPeers(func(ctx context.Context, address string) (net.Conn, error) {
 		return port.dial(ctx, address, prefacePeer)
-	}}
+	})
 	var transport raft.Transport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: port, MaxPool: 4, Timeout: raftTimeout, Logger: newRaftLogger(n.log), MsgpackUseNewTimeFormat: true,
 	})

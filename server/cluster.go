@@ -15,7 +15,7 @@ func (s *Server) getLimits(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) getCluster(w http.ResponseWriter, r *http.Request) error {
 	status := s.node.Status()
 	out := api.Cluster{ClusterID: status.ClusterID, NodeID: status.NodeID, LeaderID: status.Leader.ID, Role: status.Role,
-		Ready: status.Ready, Reason: status.NotReady, Members: make([]api.Member, len(status.Members))}
+		Ready: status.Ready, Reason: status.NotReady, Secured: s.node.Secured(), Members: make([]api.Member, len(status.Members))}
 	for i, m := range status.Members {
 		out.Members[i] = api.Member{ID: m.ID, Address: m.Address, API: m.HTTPAddress, Voter: m.Voter, Leader: m.Leader}
 	}

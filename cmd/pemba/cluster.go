@@ -14,6 +14,8 @@ func clusterCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{Name: "show", Usage: "the state of the cluster as the asked node sees it", Flags: flags, Action: showCluster},
 			{Name: "remove", Usage: "take a member out for good; its folder must not be used again", ArgsUsage: "ID", Flags: flags, Action: removeMember},
+			authorityCommand(),
+			certificateCommand(),
 		},
 	}
 }
@@ -57,7 +59,15 @@ func printCluster(c *cli.Context, cluster api.Cluster) error {
 	if !cluster.Ready {
 		ready = "not ready: " + cluster.Reason
 	}
-	fmt.Fprintf(c.App.Writer, "cluster %s\nnode    %s, %s, %s\n\n", cluster.ClusterID, cluster.NodeID, cluster.Role, ready)
+	fmt.Fprintf(c.App.Writer, "cluster %s\nnode    %s, %s, %s\n", cluster.ClusterID, cluster.NodeID, cluster.Role, ready)
+	switch cluster.Secured {
+	case "":
+	case "insecure":
+		fmt.Fprintf(c.App.Writer, "port    INSECURE: whoever reaches the cluster port can read and change everything\n")
+	default:
+		fmt.Fprintf(c.App.Writer, "port    %s\n", cluster.Secured)
+	}
+	fmt.Fprintln(c.App.Writer)
 	t := newTable(c.App.Writer, "member", "role", "cluster port", "http")
 	for _, m := range cluster.Members {
 		role := "voter"

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/pemba-authz/pemba/raftstore"
 	"github.com/pemba-authz/pemba/schema/source"
 	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
@@ -99,6 +100,8 @@ func render(err error) string {
 			where = " at " + dial.Addr.String()
 		}
 		return fmt.Sprintf("error: no server answers%s (%v)\n       start one with pemba serve or pemba dev, or name another with --server or PEMBA_SERVER\n", where, dial.Err)
+	case errors.Is(err, raftstore.ErrInsecurePort):
+		return fmt.Sprintf("error: %v\n       --cluster-cert, --cluster-key and --cluster-ca name certificates (pemba cluster ca init makes an authority for them);\n       --insecure-cluster does without, on a network that only the members reach\n", err)
 	case errors.Is(err, context.Canceled):
 		return "interrupted\n"
 	case errors.Is(err, os.ErrNotExist):

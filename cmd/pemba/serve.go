@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pemba-authz/pemba/raftstore"
+	"github.com/pemba-authz/pemba/raftstore/pki"
 	"github.com/pemba-authz/pemba/schema/source"
 	"github.com/pemba-authz/pemba/server"
 	"github.com/urfave/cli/v2"
@@ -29,6 +30,10 @@ func serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "cluster", EnvVars: env("CLUSTER"), Usage: "`HOST:PORT` for the other members; without it the node is alone"},
 			&cli.StringFlag{Name: "advertise", EnvVars: env("ADVERTISE"), Usage: "`HOST:PORT` at which the other members reach --cluster, where it differs"},
 			&cli.StringSliceFlag{Name: "join", EnvVars: env("JOIN"), Usage: "`HOST:PORT` of a member's --cluster; may be repeated"},
+			&cli.StringFlag{Name: "cluster-cert", EnvVars: env("CLUSTER_CERT"), Usage: "`FILE` of the certificate that this node shows the other members"},
+			&cli.StringFlag{Name: "cluster-key", EnvVars: env("CLUSTER_KEY"), Usage: "`FILE` of its key"},
+			&cli.StringFlag{Name: "cluster-ca", EnvVars: env("CLUSTER_CA"), Usage: "`FILE` of the authorities whose certificates members must show"},
+			&cli.BoolFlag{Name: "insecure-cluster", EnvVars: env("INSECURE_CLUSTER"), Usage: "let whoever reaches --cluster read and change everything: a cluster without certificates"},
 			&cli.DurationFlag{Name: "history-window", Value: raftstore.DefaultHistoryWindow, EnvVars: env("HISTORY_WINDOW"), Usage: "how long past revisions stay readable"},
 			&cli.StringFlag{Name: "log-level", Value: "info", EnvVars: env("LOG_LEVEL"), Usage: "debug, `info`, warn or error"},
 			&cli.StringFlag{Name: "log-format", Value: "text", EnvVars: env("LOG_FORMAT"), Usage: "`text` or json"},
@@ -47,6 +52,10 @@ func serve(c *cli.Context) error {
 	if len(c.StringSlice("join")) > 0 && c.String("cluster") == "" {
 		return &usageError{command: commandPath(c), message: "--join needs --cluster", suggestion: "the other members must reach this node"}
 	}
+	certificates, err := clusterCertificates(c)
+	if err != nil {
+		return err
+	}
 	logger, err := newLogger(c.App.ErrWriter, c.String("log-level"), c.String("log-format"))
 	if err != nil {
 		return err
@@ -54,7 +63,7 @@ func serve(c *cli.Context) error {
 	p, err := start(c.Context, processConfig{
 		httpAddr: c.String("http"), metricsAddr: c.String("metrics"), url: c.String("url"),
 		store: raftstore.Config{Dir: c.String("dir"), ListenAddr: c.String("cluster"), AdvertiseAddr: c.String("advertise"),
-			Join: c.StringSlice("join"), HistoryWindow: c.Duration("history-window"), Logger: logger},
+			Join: c.StringSlice("join"), Insecure: c.Bool("insecure-cluster"), Certificates: certificates, HistoryWindow: c.Duration("history-window"), Logger: logger},
 		server: server.Config{Logger: logger},
 	})
 	if err != nil {
@@ -70,6 +79,23 @@ func serve(c *cli.Context) error {
 	err = p.run(c.Context)
 	fmt.Fprintln(c.App.Writer, "pemba stops")
 	return errors.Join(err, p.close())
+}
+
+// clusterCertificates are those of the cluster port: all three files, or none.
+func clusterCertificates(c *cli.Context) (pki.Files, error) {
+	files := pki.Files{Cert: c.String("cluster-cert"), Key: c.String("cluster-key"), CA: c.String("cluster-ca")}
+	if files == (pki.Files{}) {
+		return files, nil
+	}
+	for _, name := range []string{"cluster", "cluster-cert", "cluster-key", "cluster-ca"} {
+		if c.String(name) == "" {
+			return pki.Files{}, &usageError{command: commandPath(c), message: "--" + name + " is missing", suggestion: "--cluster, --cluster-cert, --cluster-key and --cluster-ca go together"}
+		}
+	}
+	if c.Bool("insecure-cluster") {
+		return pki.Files{}, &usageError{command: commandPath(c), message: "--insecure-cluster contradicts --cluster-cert", suggestion: "leave one of them out"}
+	}
+	return files, nil
 }
 
 func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {

@@ -66,7 +66,8 @@ type Cluster struct {
 	Role      string      `json:"role"`      // leader, follower, candidate, …
 	Ready     bool        `json:"ready"`     // the node serves
 	Reason    string      `json:"reason,omitzero"`
-	Token     tuple.Token `json:"token"` // the revision that the node has applied
+	Secured   string      `json:"secured"` // how the node's cluster port is guarded: mutual TLS, loopback, insecure or none
+	Token     tuple.Token `json:"token"`   // the revision that the node has applied
 	Members   []Member    `json:"members"`
 }
 
