@@ -1,10 +1,9 @@
 package raftstore
 
 import (
+	"crypto/x509"
 	"fmt"
 	"time"
-
-	"crypto/x509"
 
 	"github.com/pemba-authz/pemba/raftstore/pki"
 )
