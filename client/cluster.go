@@ -10,8 +10,18 @@ import (
 
 // PutStore creates a store, or finds it there.
 func (c *Client) PutStore(ctx context.Context, name string) (api.PutStoreResponse, error) {
+	return c.PutStoreIndexed(ctx, name, "")
+}
+
+// PutStoreIndexed is PutStore for a store whose graph is read where index says.
+// What is there with another index is the problem store_index_differs.
+func (c *Client) PutStoreIndexed(ctx context.Context, name string, index api.StoreIndex) (api.PutStoreResponse, error) {
 	var out api.PutStoreResponse
-	if err := c.do(ctx, call{method: http.MethodPut, path: storePath(name), safe: true}, &out); err != nil {
+	put := call{method: http.MethodPut, path: storePath(name), safe: true}
+	if index != "" {
+		put.body = api.PutStoreRequest{Index: index}
+	}
+	if err := c.do(ctx, put, &out); err != nil {
 		return api.PutStoreResponse{}, err
 	}
 	return out, nil

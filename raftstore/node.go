@@ -63,7 +63,13 @@ type Node struct {
 
 // PutStore creates a store, or finds the one of that name: StoreInfo.New tells.
 func (n *Node) PutStore(ctx context.Context, name string) (StoreInfo, error) {
-	result, err := n.propose(ctx, command.Command{Store: name, Body: &command.PutStore{}})
+	return n.PutStoreIndexed(ctx, name, command.IndexUnsaid)
+}
+
+// PutStoreIndexed is PutStore for a store whose graph is read where index says.
+// One that is there and says otherwise is a *Rejection, store_index_differs.
+func (n *Node) PutStoreIndexed(ctx context.Context, name string, index command.StoreIndex) (StoreInfo, error) {
+	result, err := n.propose(ctx, command.Command{Store: name, Body: &command.PutStore{Index: index}})
 	if err != nil {
 		return StoreInfo{}, err
 	}

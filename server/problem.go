@@ -53,6 +53,7 @@ var sentinels = []struct {
 var rejections = map[command.Code]api.Code{
 	command.CodeStoreNotFound:         api.UnknownStore,
 	command.CodeStoreNameInvalid:      api.InvalidStoreName,
+	command.CodeStoreIndexDiffers:     api.StoreIndexDiffers,
 	command.CodeSchemaMissing:         api.NoSchema,
 	command.CodeSchemaConflict:        api.SchemaChanged,
 	command.CodeSchemaInvalid:         api.InvalidSchema,

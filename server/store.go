@@ -2,15 +2,22 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/pemba-authz/pemba/raftstore"
+	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 )
 
 // putStore answers PUT /v1/stores/{store}; it is idempotent.
 func (s *Server) putStore(w http.ResponseWriter, r *http.Request) error {
-	info, err := s.node.PutStore(r.Context(), r.PathValue("store"))
+	index, err := s.storeIndex(w, r)
+	if err != nil {
+		return err
+	}
+	info, err := s.node.PutStoreIndexed(r.Context(), r.PathValue("store"), index)
 	if err != nil {
 		return err
 	}
@@ -22,13 +29,34 @@ func (s *Server) putStore(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	created := api.Store{Name: info.Name, CreatedAt: info.CreatedAt} // a new one is empty, and this node may not know it yet
+	created := api.Store{Name: info.Name, CreatedAt: info.CreatedAt, Index: api.StoreIndex(info.Index.String())} // a new one is empty, and this node may not know it yet
 	if !info.New {
 		if created, err = s.describe(r.Context(), info); err != nil {
 			return err
 		}
 	}
 	return respond(w, status, api.PutStoreResponse{Store: created, Created: info.New, Token: token})
+}
+
+// storeIndex reads the body of a new store, if it has one.
+func (s *Server) storeIndex(w http.ResponseWriter, r *http.Request) (command.StoreIndex, error) {
+	if r.ContentLength == 0 {
+		return command.IndexUnsaid, nil
+	}
+	var request api.PutStoreRequest
+	if _, err := s.decode(w, r, &request); err != nil {
+		return 0, err
+	}
+	switch request.Index {
+	case "":
+		return command.IndexUnsaid, nil
+	case api.IndexMemory:
+		return command.IndexMemory, nil
+	case api.IndexDisk:
+		return command.IndexDisk, nil
+	}
+	return 0, api.Faults{{Code: api.InvalidValue, Pointer: "/index", Message: fmt.Sprintf("there is no index %q", tuple.Clip(string(request.Index))),
+		Expected: "memory or disk"}}.Problem()
 }
 
 // getStore answers GET /v1/stores/{store}.
@@ -76,7 +104,7 @@ func (s *Server) deleteStore(w http.ResponseWriter, r *http.Request) error {
 // describe says what is known of a store, its tuples and its schema at the newest
 // revision that this node has applied.
 func (s *Server) describe(ctx context.Context, info raftstore.StoreInfo) (api.Store, error) {
-	out := api.Store{Name: info.Name, CreatedAt: info.CreatedAt}
+	out := api.Store{Name: info.Name, CreatedAt: info.CreatedAt, Index: api.StoreIndex(info.Index.String())}
 	view, err := s.node.View(ctx, info.Name, raftstore.MinimizeLatency())
 	if err != nil {
 		return out, err

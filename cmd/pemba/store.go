@@ -16,9 +16,10 @@ func storeCommand() *cli.Command {
 		Name: "store", Usage: "create, list and delete stores",
 		Subcommands: []*cli.Command{
 			{
-				Name: "create", Usage: "create a store, or find it there", ArgsUsage: "NAME", Flags: flags(),
+				Name: "create", Usage: "create a store, or find it there", ArgsUsage: "NAME",
+				Flags: flags(&cli.StringFlag{Name: "index", Usage: "`memory` answers in microseconds; disk is for a store that would fill the memory (default: memory)"}),
 				Action: named(func(c *cli.Context, conn *client.Client, name string) error {
-					store, err := conn.PutStore(c.Context, name)
+					store, err := conn.PutStoreIndexed(c.Context, name, api.StoreIndex(c.String("index")))
 					if err != nil {
 						return err
 					}
@@ -104,7 +105,7 @@ func listStores(c *cli.Context) error {
 }
 
 func printStores(c *cli.Context, stores []api.Store) error {
-	t := newTable(c.App.Writer, "name", "tuples", "schema", "created")
+	t := newTable(c.App.Writer, "name", "tuples", "schema", "index", "created")
 	for _, s := range stores {
 		hasSchema, created := "none", ""
 		if s.Schema {
@@ -113,7 +114,7 @@ func printStores(c *cli.Context, stores []api.Store) error {
 		if !s.CreatedAt.IsZero() {
 			created = s.CreatedAt.UTC().Format(time.DateTime)
 		}
-		t.row(s.Name, strconv.FormatInt(s.Tuples, 10), hasSchema, created)
+		t.row(s.Name, strconv.FormatInt(s.Tuples, 10), hasSchema, string(s.Index), created)
 	}
 	return t.flush()
 }

@@ -9,6 +9,7 @@ const (
 	CodeClusterExists         Code = "cluster_exists"
 	CodeStoreNotFound         Code = "store_not_found"
 	CodeStoreNameInvalid      Code = "store_name_invalid"
+	CodeStoreIndexDiffers     Code = "store_index_differs"
 	CodeSchemaMissing         Code = "schema_missing"
 	CodeSchemaConflict        Code = "schema_conflict"
 	CodeSchemaInvalid         Code = "schema_invalid"

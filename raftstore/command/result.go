@@ -32,6 +32,7 @@ type StoreInfo struct {
 	Name           string         `json:"name"`
 	ID             uint32         `json:"id"`      // never reused
 	Created        tuple.Revision `json:"created"` // the revision that created it
+	Index          StoreIndex     `json:"index"`
 	CreatedAt      time.Time      `json:"created_at"`
 	SchemaRevision tuple.Revision `json:"schema_revision,omitzero"` // 0: no schema yet
 	New            bool           `json:"new,omitzero"`             // PutStore: this very command created it

@@ -13,13 +13,56 @@ import (
 )
 
 // PutStore creates the store that the command names. Where it exists, nothing
-// changes, and that is no fault.
-type PutStore struct{}
+// changes, and that is no fault unless another Index is asked for.
+type PutStore struct {
+	Index StoreIndex
+}
+
+// StoreIndex says where a store's graph is read. It is chosen when the store is
+// made and stays.
+type StoreIndex uint8
+
+const (
+	IndexUnsaid StoreIndex = iota // a new store's is IndexMemory, an old one's is what it is
+	IndexMemory                   // in memory, built at start
+	IndexDisk                     // in Badger, by keys in both directions: slower, and no larger than the disk
+)
+
+// String returns the word that the API uses.
+func (i StoreIndex) String() string {
+	switch i {
+	case IndexUnsaid:
+		return ""
+	case IndexMemory:
+		return "memory"
+	case IndexDisk:
+		return "disk"
+	}
+	return fmt.Sprintf("index(%d)", uint8(i))
+}
 
 // Kind returns KindPutStore.
-func (*PutStore) Kind() Kind              { return KindPutStore }
-func (*PutStore) encode(e *encoder) error { return nil }
-func (*PutStore) decode(d *decoder)       {}
+func (*PutStore) Kind() Kind { return KindPutStore }
+
+// encode writes nothing for what commands said before there was a choice.
+func (p *PutStore) encode(e *encoder) error {
+	if p.Index > IndexDisk {
+		return fmt.Errorf("unknown index %d", p.Index)
+	}
+	if p.Index != IndexUnsaid {
+		e.byte(byte(p.Index))
+	}
+	return nil
+}
+
+func (p *PutStore) decode(d *decoder) {
+	if d.rest() == 0 {
+		return
+	}
+	if p.Index = StoreIndex(d.byte()); p.Index == IndexUnsaid || p.Index > IndexDisk {
+		d.fail("unknown index %d", p.Index)
+	}
+}
 
 // DeleteStore deletes the store with all that is in it. Its name is free at
 // once; its number is never given again.

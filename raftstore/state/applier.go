@@ -234,6 +234,10 @@ func (a *applier) flush(rec record) error {
 	slices.Sort(keys)
 	for _, key := range keys {
 		w.put([]byte(key), a.pending[key])
+		if err := a.mirror(&w, key); err != nil {
+			w.discard()
+			return err
+		}
 	}
 	err := putChunked(rec.encode(), func(chunk int, value []byte) {
 		w.put(logKey(a.index, chunk), cell{present: true, value: value})
@@ -246,4 +250,17 @@ func (a *applier) flush(rec record) error {
 		return fmt.Errorf("writing an entry: %w", err)
 	}
 	return nil
+}
+
+// mirror writes the reverse key of a live tuple where its store is on disk. No
+// command reads reverse keys.
+func (a *applier) mirror(w *batch, key string) error {
+	if key[0] != prefixTuple || !a.s.byID[storeOfKey(key)].disk {
+		return nil
+	}
+	r, err := parseRow([]byte(key[5:]))
+	if err == nil {
+		w.put(r.reverseKey(storeOfKey(key)), a.pending[key])
+	}
+	return err
 }

@@ -71,7 +71,7 @@ func (a *applier) judge(c command.Command, res *command.Result) (*store, error) 
 	case *command.SetFloor:
 		return nil, a.setFloor(body)
 	case *command.PutStore:
-		return nil, a.putStore(c.Store, res)
+		return nil, a.putStore(c.Store, body.Index, res)
 	}
 	st, ok := a.s.byName[c.Store]
 	if !ok {
@@ -159,6 +159,9 @@ func (a *applier) feed(effects []effect) error {
 	}
 	from := a.s.retained.advance(a.index, a.now, int64(a.s.options.Retain))
 	for _, st := range a.touched {
+		if st.index == nil {
+			continue // read from the disk
+		}
 		st.index.Retain(from)
 		if len(changes[st.id]) == 0 {
 			continue

@@ -18,6 +18,9 @@ func (st *store) build(txn *badger.Txn, at tuple.Revision) error {
 	if st.deleted != 0 { // read below the head alone
 		return nil
 	}
+	if st.disk {
+		return st.verify(txn, st.stats)
+	}
 	st.index = graph.New()
 	if err := st.index.Load(at, nil); err != nil { // it knows nothing of older revisions, even if it is empty
 		return err

@@ -172,7 +172,7 @@ func keptDigest(txn *badger.Txn, id storeID, at tuple.Revision) ([]byte, error) 
 
 // store collects all that is left of a deleted store, but its record.
 func (c *cleaning) store(id storeID) {
-	for _, kind := range []byte{prefixTuple, prefixQuarantine, prefixExpiry, prefixSchema, prefixName, prefixStats} {
+	for _, kind := range []byte{prefixTuple, prefixReverse, prefixQuarantine, prefixExpiry, prefixSchema, prefixName, prefixStats} {
 		prefix := keySpace(kind, id)
 		c.add(prefix, prefix, nil)
 	}

@@ -192,11 +192,7 @@ func (l *loaded) verify(head streamHeader, marks []mark) error {
 		if err != nil {
 			return err
 		}
-		found, err := recount(txn, st.id, nil)
-		if err != nil {
-			return err
-		}
-		if err := found.compare(kept); err != nil {
+		if err := st.verify(txn, kept); err != nil {
 			return fmt.Errorf("store %q at the floor: %w", st.name, err)
 		}
 	}

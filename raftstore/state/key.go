@@ -15,6 +15,7 @@ type storeID uint32
 const (
 	prefixLog        = 'l' // l revision chunk: what an entry did
 	prefixTuple      = 't' // t store row: a live tuple
+	prefixReverse    = 'r' // r store row from its subject: a live tuple of a store on disk
 	prefixQuarantine = 'q' // q store row: a quarantined tuple
 	prefixExpiry     = 'x' // x store expiry row: a live tuple that expires
 	prefixStore      = 's' // s store: name, created, deleted
@@ -99,6 +100,21 @@ func (r row) key(kind byte, s storeID) []byte {
 	return r.appendRow(b)
 }
 
+// appendReverse appends the row's part of a reverse key: the subject first.
+func (r row) appendReverse(b []byte) []byte {
+	b = appendU32(b, r.SubjectType)
+	b = appendEscaped(b, r.SubjectID)
+	b = appendU32(b, r.SubjectRelation)
+	b = appendU32(b, r.ObjectType)
+	b = appendEscaped(b, r.ObjectID)
+	return appendU32(b, r.Relation)
+}
+
+func (r row) reverseKey(s storeID) []byte {
+	b := make([]byte, 0, 25+len(r.ObjectID)+len(r.SubjectID))
+	return r.appendReverse(appendU32(append(b, prefixReverse), s))
+}
+
 // expiryKey orders a store's expiring tuples by their instant.
 func (r row) expiryKey(s storeID) []byte {
 	b := appendU32([]byte{prefixExpiry}, s)
@@ -110,28 +126,50 @@ var errCorruptKey = fmt.Errorf("%w: a key or value is damaged", ErrCorrupt)
 
 // parseRow reads what appendRow wrote.
 func parseRow(b []byte) (row, error) {
-	var r row
-	fault := func() (row, error) { return row{}, fmt.Errorf("%w: %x", errCorruptKey, b) }
-	rest, ok := b, false
-	u32 := func() uint32 {
-		n := binary.BigEndian.Uint32(rest)
-		rest = rest[4:]
-		return n
+	f := rowFields{rest: b}
+	r := row{ObjectType: tuple.TypeID(f.u32()), ObjectID: f.id(), Relation: tuple.RelationID(f.u32()),
+		SubjectType: tuple.TypeID(f.u32()), SubjectID: f.id(), SubjectRelation: tuple.RelationID(f.u32())}
+	return r, f.end(b)
+}
+
+// parseReverse reads what appendReverse wrote.
+func parseReverse(b []byte) (row, error) {
+	f := rowFields{rest: b}
+	r := row{SubjectType: tuple.TypeID(f.u32()), SubjectID: f.id(), SubjectRelation: tuple.RelationID(f.u32()),
+		ObjectType: tuple.TypeID(f.u32()), ObjectID: f.id(), Relation: tuple.RelationID(f.u32())}
+	return r, f.end(b)
+}
+
+// rowFields reads the fields of a row's key. The first fault sticks.
+type rowFields struct {
+	rest []byte
+	bad  bool
+}
+
+func (f *rowFields) u32() uint32 {
+	if f.bad = f.bad || len(f.rest) < 4; f.bad {
+		return 0
 	}
-	if len(rest) < 4 {
-		return fault()
+	n := binary.BigEndian.Uint32(f.rest)
+	f.rest = f.rest[4:]
+	return n
+}
+
+func (f *rowFields) id() string {
+	if f.bad {
+		return ""
 	}
-	r.ObjectType = tuple.TypeID(u32())
-	if r.ObjectID, rest, ok = cutEscaped(rest); !ok || len(rest) < 8 {
-		return fault()
+	id, rest, ok := cutEscaped(f.rest)
+	f.rest, f.bad = rest, !ok
+	return id
+}
+
+// end says whether the key is whole.
+func (f *rowFields) end(key []byte) error {
+	if f.bad || len(f.rest) > 0 {
+		return fmt.Errorf("%w: %x", errCorruptKey, key)
 	}
-	r.Relation = tuple.RelationID(u32())
-	r.SubjectType = tuple.TypeID(u32())
-	if r.SubjectID, rest, ok = cutEscaped(rest); !ok || len(rest) != 4 {
-		return fault()
-	}
-	r.SubjectRelation = tuple.RelationID(u32())
-	return r, nil
+	return nil
 }
 
 // The bits of a value's first byte. A plain tuple's value is empty.

@@ -25,9 +25,13 @@ func validStoreName(name string) bool {
 	return true
 }
 
-func (a *applier) putStore(name string, res *command.Result) error {
+func (a *applier) putStore(name string, index command.StoreIndex, res *command.Result) error {
 	s := a.s
 	if st, ok := s.byName[name]; ok {
+		if index != command.IndexUnsaid && index != st.kind() {
+			return reject(command.CodeStoreIndexDiffers, -1, "export it into a store of another name that is made with the other index",
+				"the store %q has its index in %s: and that cannot be changed", name, st.kind())
+		}
 		res.Store = st.draft()
 		return nil
 	}
@@ -35,7 +39,12 @@ func (a *applier) putStore(name string, res *command.Result) error {
 		return reject(command.CodeStoreNameInvalid, -1,
 			"use 1 to 128 letters, digits, '-', '_' and '.', the first of them no '.'", "%q is no name for a store", name)
 	}
-	st := &store{id: s.nextID, name: name, created: a.index, createdAt: a.now, names: newNames(), stats: newStats(), index: graph.New()}
+	st := &store{id: s.nextID, name: name, created: a.index, createdAt: a.now, names: newNames(), stats: newStats()}
+	if index == command.IndexDisk {
+		st.disk = true
+	} else {
+		st.index = graph.New()
+	}
 	s.nextID++
 	s.byName[name], s.byID[st.id] = st, st
 	a.set(storeKey(st.id), st.storeRecord(0))
@@ -70,7 +79,7 @@ func (a *applier) deleteStore(st *store, res *command.Result) error {
 
 // draft describes the store as apply sees it, ahead of what is published.
 func (st *store) draft() *command.StoreInfo {
-	return &command.StoreInfo{Name: st.name, ID: uint32(st.id), Created: st.created,
+	return &command.StoreInfo{Name: st.name, ID: uint32(st.id), Created: st.created, Index: st.kind(),
 		CreatedAt: time.Unix(0, st.createdAt).UTC(), SchemaRevision: st.schema}
 }
 

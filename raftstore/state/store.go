@@ -22,7 +22,8 @@ type store struct {
 	createdAt int64 // log time, Unix nanoseconds
 	names     *names
 	compiled  compiled
-	index     *graph.Index
+	disk      bool         // its graph is read from Badger's keys
+	index     *graph.Index // nil where it is deleted or on disk
 
 	// Apply's own, guarded by State.writing.
 	stats     *stats
@@ -43,7 +44,7 @@ type store struct {
 
 // info describes the store as published. The caller holds State.mu.
 func (st *store) info() command.StoreInfo {
-	return command.StoreInfo{Name: st.name, ID: uint32(st.id), Created: st.created,
+	return command.StoreInfo{Name: st.name, ID: uint32(st.id), Created: st.created, Index: st.kind(),
 		CreatedAt: time.Unix(0, st.createdAt).UTC(), SchemaRevision: st.publishedSchema}
 }
 
@@ -54,20 +55,39 @@ func (st *store) existsAt(rev tuple.Revision) bool {
 
 func storeKey(id storeID) []byte { return keySpace(prefixStore, id) }
 
+// The first byte of a store's record.
+const (
+	storeInMemory = 1 + iota
+	storeOnDisk
+)
+
 // storeRecord is the value of an s/ key.
 func (st *store) storeRecord(deleted tuple.Revision) []byte {
-	b := appendString([]byte{1}, st.name)
+	version := byte(storeInMemory)
+	if st.disk {
+		version = storeOnDisk
+	}
+	b := appendString([]byte{version}, st.name)
 	b = binary.AppendUvarint(b, uint64(st.created))
 	b = binary.AppendUvarint(b, uint64(st.createdAt))
 	return binary.AppendUvarint(b, uint64(deleted))
 }
 
+// kind says where the store's graph is read.
+func (st *store) kind() command.StoreIndex {
+	if st.disk {
+		return command.IndexDisk
+	}
+	return command.IndexMemory
+}
+
 func parseStore(key, value []byte) (*store, error) {
 	f := fields{b: value}
-	if len(key) != 5 || f.byte() != 1 {
+	version := f.byte()
+	if len(key) != 5 || version != storeInMemory && version != storeOnDisk {
 		return nil, fmt.Errorf("%w: store record %x", errCorruptKey, key)
 	}
-	st := &store{id: storeID(binary.BigEndian.Uint32(key[1:])), name: string(f.bytes())}
+	st := &store{disk: version == storeOnDisk, id: storeID(binary.BigEndian.Uint32(key[1:])), name: string(f.bytes())}
 	st.created, st.createdAt, st.deleted = tuple.Revision(f.uint()), int64(f.uint()), tuple.Revision(f.uint())
 	return st, f.err
 }

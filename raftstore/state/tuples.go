@@ -122,9 +122,5 @@ func (v *View) Verify() error {
 	if err != nil {
 		return err
 	}
-	found, err := recount(txn, v.st.id, nil)
-	if err != nil {
-		return err
-	}
-	return found.compare(kept)
+	return v.st.verify(txn, kept)
 }

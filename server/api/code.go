@@ -34,14 +34,15 @@ const (
 	ForeignCursor        Code = "foreign_cursor"
 
 	// What it names.
-	UnknownStore     Code = "unknown_store"
-	InvalidStoreName Code = "invalid_store_name"
-	UnknownType      Code = "unknown_type"
-	UnknownRelation  Code = "unknown_relation"
-	UnknownCondition Code = "unknown_condition"
-	UnknownNode      Code = "unknown_node"
-	LastMember       Code = "last_member"
-	NoSchema         Code = "no_schema"
+	UnknownStore      Code = "unknown_store"
+	InvalidStoreName  Code = "invalid_store_name"
+	StoreIndexDiffers Code = "store_index_differs"
+	UnknownType       Code = "unknown_type"
+	UnknownRelation   Code = "unknown_relation"
+	UnknownCondition  Code = "unknown_condition"
+	UnknownNode       Code = "unknown_node"
+	LastMember        Code = "last_member"
+	NoSchema          Code = "no_schema"
 
 	// Tuples and writes.
 	NotARelation          Code = "not_a_relation"
@@ -116,14 +117,15 @@ var catalogue = map[Code]Entry{
 	InvalidCursor:        {400, "The cursor was not made by this cluster", false},
 	ForeignCursor:        {400, "The cursor belongs to another request", false},
 
-	UnknownStore:     {404, "There is no such store", false},
-	InvalidStoreName: {400, "A store may not be named like this", false},
-	UnknownType:      {422, "The schema has no such type", false},
-	UnknownRelation:  {422, "The type has no such relation or permission", false},
-	UnknownCondition: {422, "The schema has no such condition", false},
-	UnknownNode:      {404, "The cluster has no such node", false},
-	LastMember:       {409, "The cluster has no other member", false},
-	NoSchema:         {422, "The store has no schema yet", false},
+	UnknownStore:      {404, "There is no such store", false},
+	InvalidStoreName:  {400, "A store may not be named like this", false},
+	StoreIndexDiffers: {409, "The store was made with another index", false},
+	UnknownType:       {422, "The schema has no such type", false},
+	UnknownRelation:   {422, "The type has no such relation or permission", false},
+	UnknownCondition:  {422, "The schema has no such condition", false},
+	UnknownNode:       {404, "The cluster has no such node", false},
+	LastMember:        {409, "The cluster has no other member", false},
+	NoSchema:          {422, "The store has no schema yet", false},
 
 	NotARelation:          {422, "A permission is computed: no tuple may write it", false},
 	SubjectNotAdmitted:    {422, "The relation does not admit such a subject", false},

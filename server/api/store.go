@@ -8,12 +8,27 @@ import (
 
 // Store is the unit of isolation: its own schema and tuples; nothing crosses it.
 type Store struct {
-	Name        string    `json:"name"`
-	CreatedAt   time.Time `json:"created_at,omitzero"`
-	Tuples      int64     `json:"tuples"`               // those that have expired and are not collected yet included
-	Quarantined int64     `json:"quarantined,omitzero"` // tuples that a later schema did not admit
-	Schema      bool      `json:"schema"`               // it has a schema
-	SchemaETag  string    `json:"schema_etag,omitzero"`
+	Name        string     `json:"name"`
+	CreatedAt   time.Time  `json:"created_at,omitzero"`
+	Index       StoreIndex `json:"index"`
+	Tuples      int64      `json:"tuples"`               // those that have expired and are not collected yet included
+	Quarantined int64      `json:"quarantined,omitzero"` // tuples that a later schema did not admit
+	Schema      bool       `json:"schema"`               // it has a schema
+	SchemaETag  string     `json:"schema_etag,omitzero"`
+}
+
+// StoreIndex says where a store's graph is read: chosen when it is made.
+type StoreIndex string
+
+// The indexes. Answers are the same.
+const (
+	IndexMemory StoreIndex = "memory" // held in memory by every node: microseconds
+	IndexDisk   StoreIndex = "disk"   // read from the disk: for stores that would fill the memory
+)
+
+// PutStoreRequest is the body of PUT /v1/stores/{store}; it may be left out.
+type PutStoreRequest struct {
+	Index StoreIndex `json:"index,omitzero"` // memory where nothing is said
 }
 
 // PutStoreResponse answers PUT /v1/stores/{store}: 201 when it is new, else 200.
