@@ -23,6 +23,7 @@ type modelStore struct {
 	admission        *schema.Admission
 	schema           tuple.Revision
 	files            string // the schema's text
+	disk             bool
 	changed          tuple.Revision
 	changedKeys      map[tuple.Key]tuple.Revision
 	answers          map[string]modelAnswer
@@ -89,8 +90,11 @@ func (m *model) command(rev tuple.Revision, c command.Command) command.Result {
 		m.floor = max(m.floor, body.Revision)
 		return res
 	case *command.PutStore:
-		if m.stores[c.Store] == nil {
-			m.stores[c.Store] = &modelStore{live: map[tuple.Key]tuple.Tuple{}, quarantine: map[tuple.Key]tuple.Tuple{},
+		switch s := m.stores[c.Store]; {
+		case s != nil && body.Index != command.IndexUnsaid && s.disk != (body.Index == command.IndexDisk):
+			return rejection(rev, command.CodeStoreIndexDiffers)
+		case s == nil:
+			m.stores[c.Store] = &modelStore{disk: body.Index == command.IndexDisk, live: map[tuple.Key]tuple.Tuple{}, quarantine: map[tuple.Key]tuple.Tuple{},
 				changedKeys: map[tuple.Key]tuple.Revision{}, answers: map[string]modelAnswer{}}
 		}
 		return res

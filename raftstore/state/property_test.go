@@ -145,7 +145,7 @@ func (w *world) command() command.Command {
 		}
 		fallthrough
 	case 1:
-		c.Body = &command.PutStore{}
+		c.Body = &command.PutStore{Index: pick(w, command.IndexUnsaid, command.IndexMemory, command.IndexDisk, command.IndexDisk)}
 	case 2, 3, 4:
 		p := *w.puts[pick(w, 0, 0, 0, 1, 1, 2)]
 		p.Orphans = pick(w, command.OrphansRefuse, command.OrphansDelete, command.OrphansIgnore, command.OrphansIgnore)
@@ -185,9 +185,9 @@ func (w *world) entry() command.Entry {
 	w.now += int64(w.IntN(3_000)) * int64(time.Millisecond)
 	e := command.Entry{Time: w.now - int64(w.IntN(2))*int64(time.Second)}
 	if w.index < 4 {
-		for _, name := range []string{"one", "two"} {
-			e.Commands = append(e.Commands, command.Command{Store: name, Body: &command.PutStore{}}, command.Command{Store: name, Body: w.puts[0]})
-		}
+		e.Commands = append(e.Commands,
+			command.Command{Store: "one", Body: &command.PutStore{}}, command.Command{Store: "one", Body: w.puts[0]},
+			command.Command{Store: "two", Body: &command.PutStore{Index: command.IndexDisk}}, command.Command{Store: "two", Body: w.puts[0]})
 	}
 	for range 1 + w.IntN(4) {
 		e.Commands = append(e.Commands, w.command())
