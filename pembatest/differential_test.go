@@ -101,7 +101,11 @@ type moment struct {
 
 func (w *differential) run(c *client.Client) {
 	name := fmt.Sprintf("world-%d", w.seed)
-	if _, err := c.PutStore(w.t.Context(), name); err != nil {
+	index := api.IndexMemory
+	if w.seed%3 == 1 {
+		index = api.IndexDisk
+	}
+	if _, err := c.PutStoreIndexed(w.t.Context(), name, index); err != nil {
 		w.t.Fatal(err)
 	}
 	w.store, w.tuples = c.Store(name), map[tuple.Key]tuple.Tuple{}

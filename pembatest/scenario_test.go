@@ -19,8 +19,8 @@ import (
 )
 
 // TestScenarios asks a server, over HTTP, what the scenarios ask of the engine: a
-// store per test, its tuples written, every assertion a check. What must be
-// refused is refused here too.
+// store per test, in memory and on disk by turns, its tuples written, every
+// assertion a check. What must be refused is refused here too.
 func TestScenarios(t *testing.T) {
 	scenarios, err := scenario.Load(os.DirFS("../testdata/scenarios"))
 	if err != nil {
@@ -69,7 +69,8 @@ var stores int
 func open(ctx context.Context, server *pembatest.Store, s *scenario.Scenario, tuples []tuple.Tuple) (*remote, error) {
 	stores++
 	name := fmt.Sprintf("scenario-%d", stores)
-	if _, err := server.Client.PutStore(ctx, name); err != nil {
+	index := []api.StoreIndex{api.IndexMemory, api.IndexDisk}[stores%2]
+	if _, err := server.Client.PutStoreIndexed(ctx, name, index); err != nil {
 		return nil, err
 	}
 	w := &remote{store: server.Client.Store(name), drop: func() error {

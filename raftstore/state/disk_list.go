@@ -23,8 +23,13 @@ func (d *diskReader) forward(object tuple.Node, relation tuple.RelationID, users
 		return 0, 0, err
 	}
 	l := diskList{d: d, kind: prefixTuple, into: into, parse: parseRow,
-		far: func(r row) (diskObject, tuple.RelationID) { return diskObject{r.SubjectType, r.SubjectID}, r.SubjectRelation }}
+		far: func(r row) (diskObject, tuple.RelationID) {
+			return diskObject{r.SubjectType, r.SubjectID}, r.SubjectRelation
+		}}
 	l.prefix = appendU32(d.under(prefixTuple, o), relation)
+	l.key = func(s diskObject, relation tuple.RelationID) []byte {
+		return appendU32(appendEscaped(appendU32(l.prefix[:len(l.prefix):len(l.prefix)], s.typ), s.id), relation)
+	}
 	if usersets {
 		plain := map[tuple.TypeID]bool{}
 		l.jump = func(r row) []byte {
@@ -45,14 +50,21 @@ func (d *diskReader) forward(object tuple.Node, relation tuple.RelationID, users
 }
 
 // Objects is engine.Reader's.
-func (d *diskReader) Objects(subject tuple.Ref, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+func (d *diskReader) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	s, err := d.object(subject.Node)
 	if err != nil {
 		return 0, 0, err
 	}
 	l := diskList{d: d, kind: prefixReverse, into: into, parse: parseReverse,
 		far: func(r row) (diskObject, tuple.RelationID) { return diskObject{r.ObjectType, r.ObjectID}, r.Relation }}
-	l.prefix = appendU32(d.under(prefixReverse, s), subject.Relation)
+	base := appendU32(d.under(prefixReverse, s), subject.Relation)
+	l.prefix = base
+	if relation != 0 {
+		l.prefix = appendU32(base, relation)
+	}
+	l.key = func(o diskObject, relation tuple.RelationID) []byte {
+		return appendEscaped(appendU32(appendU32(base[:len(base):len(base)], relation), o.typ), o.id)
+	}
 	return l.read(from)
 }
 
@@ -64,7 +76,8 @@ type diskList struct {
 	into   []tuple.Edge
 	parse  func(rowKey []byte) (row, error)
 	far    func(row) (diskObject, tuple.RelationID)
-	jump   func(row) []byte // where to go on instead of taking the row; nil: take it
+	key    func(diskObject, tuple.RelationID) []byte // of the row with that far end
+	jump   func(row) []byte                          // where to go on instead of taking the row; nil: take it
 }
 
 func (l *diskList) read(from tuple.Cursor) (int, tuple.Cursor, error) {
@@ -114,8 +127,7 @@ func (l *diskList) start(from tuple.Cursor) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := appendEscaped(appendU32(l.prefix[:len(l.prefix):len(l.prefix)], o.typ), o.id)
-	return append(appendU32(b, uint32(from)), 0), nil
+	return append(l.key(o, tuple.RelationID(uint32(from))), 0), nil
 }
 
 func diskCursor(last tuple.Ref) tuple.Cursor {

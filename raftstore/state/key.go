@@ -100,14 +100,15 @@ func (r row) key(kind byte, s storeID) []byte {
 	return r.appendRow(b)
 }
 
-// appendReverse appends the row's part of a reverse key: the subject first.
+// appendReverse appends the row's part of a reverse key: the subject first, then
+// the relation, so that the objects of one relation stand together.
 func (r row) appendReverse(b []byte) []byte {
 	b = appendU32(b, r.SubjectType)
 	b = appendEscaped(b, r.SubjectID)
 	b = appendU32(b, r.SubjectRelation)
+	b = appendU32(b, r.Relation)
 	b = appendU32(b, r.ObjectType)
-	b = appendEscaped(b, r.ObjectID)
-	return appendU32(b, r.Relation)
+	return appendEscaped(b, r.ObjectID)
 }
 
 func (r row) reverseKey(s storeID) []byte {
@@ -136,7 +137,7 @@ func parseRow(b []byte) (row, error) {
 func parseReverse(b []byte) (row, error) {
 	f := rowFields{rest: b}
 	r := row{SubjectType: tuple.TypeID(f.u32()), SubjectID: f.id(), SubjectRelation: tuple.RelationID(f.u32()),
-		ObjectType: tuple.TypeID(f.u32()), ObjectID: f.id(), Relation: tuple.RelationID(f.u32())}
+		Relation: tuple.RelationID(f.u32()), ObjectType: tuple.TypeID(f.u32()), ObjectID: f.id()}
 	return r, f.end(b)
 }
 

@@ -3,6 +3,7 @@ package state_test
 import (
 	"flag"
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -425,7 +426,7 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 	found := map[tuple.Object]bool{}
 	for _, typ := range []string{"group", "document", "folder", "user"} {
 		var nodes []tuple.Node
-		for node, err := range tuple.List(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
+		for node, err := range inTwos(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
 			return v.Nodes(n.TypeID(typ), from, into)
 		}) {
 			if err != nil {
@@ -441,7 +442,7 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 		}
 		for _, node := range nodes {
 			for relation, name := range relations {
-				for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+				for e, err := range inTwos(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 					return v.Subjects(node, relation, from, into)
 				}) {
 					if err != nil {
@@ -455,7 +456,7 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 						t.Fatalf("%s: edge %s: %+v, %v, %v, want %+v", what, k, direct, ok, err, e)
 					}
 				}
-				for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+				for e, err := range inTwos(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 					return v.Usersets(node, relation, from, into)
 				}) {
 					if err != nil || e.Ref.Relation == 0 {
@@ -465,7 +466,7 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 				}
 			}
 			for _, relation := range append(slices.Collect(maps.Keys(relations)), 0) {
-				for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+				for e, err := range inTwos(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 					return v.Objects(tuple.Ref{Node: node, Relation: relation}, 0, from, into)
 				}) {
 					if err != nil {
@@ -475,7 +476,7 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 					same(k, e)
 					backward[k] = true
 					alone := false
-					for same, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+					for same, err := range inTwos(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 						return v.Objects(tuple.Ref{Node: node, Relation: relation}, e.Ref.Relation, from, into[:2])
 					}) {
 						if err != nil || same.Ref.Relation != e.Ref.Relation {
@@ -500,4 +501,9 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 		t.Fatalf("%s: %d tuples forward, %d backward, %d usersets, objects %v; want %d tuples, %d usersets, objects %v",
 			what, len(forward), len(backward), usersets, found, len(want.live), wantUsersets, named)
 	}
+}
+
+// inTwos lists by chunks so small that every list of three goes on at a cursor.
+func inTwos[T any](read func(tuple.Cursor, []T) (int, tuple.Cursor, error)) iter.Seq2[T, error] {
+	return tuple.List(func(from tuple.Cursor, into []T) (int, tuple.Cursor, error) { return read(from, into[:2]) })
 }

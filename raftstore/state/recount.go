@@ -16,6 +16,7 @@ import (
 type recounted struct {
 	*stats
 	live    Digest // of the live tuples alone
+	reverse Digest // of the live tuples by their reverse keys, which stores on disk have
 	state   string // hash of all keys and values
 	expiry  Digest // of the expiry keys that the live tuples should have
 	expires Digest // of those that are there
@@ -25,7 +26,7 @@ type recounted struct {
 func recountStore(txn *badger.Txn, id storeID, pace *pacer) (*recounted, error) {
 	found := &recounted{stats: newStats()}
 	sum := sha256.New()
-	for _, kind := range []byte{prefixTuple, prefixQuarantine, prefixExpiry, prefixSchema, prefixName} {
+	for _, kind := range []byte{prefixTuple, prefixReverse, prefixQuarantine, prefixExpiry, prefixSchema, prefixName} {
 		err := eachPair(txn, keySpace(kind, id), func(key, value []byte) error {
 			if err := pace.step(); err != nil {
 				return err
@@ -34,6 +35,8 @@ func recountStore(txn *badger.Txn, id storeID, pace *pacer) (*recounted, error) 
 			switch {
 			case isTuple(kind):
 				return found.count(kind, id, key[5:], value)
+			case kind == prefixReverse:
+				return found.countReverse(key[5:], value)
 			case kind == prefixExpiry:
 				found.expires = found.expires.add(digestOf(kind, key[5:], nil))
 			}
@@ -65,10 +68,21 @@ func (c *recounted) count(kind byte, id storeID, rowKey, value []byte) error {
 	return nil
 }
 
-// compare says where the recount differs from what apply kept.
-func (c *recounted) compare(kept *stats) error {
+func (c *recounted) countReverse(reverse, value []byte) error {
+	r, err := parseReverse(reverse)
+	if err == nil {
+		c.reverse = c.reverse.add(digestOf(prefixTuple, r.appendRow(nil), value))
+	}
+	return err
+}
+
+// compare says where the recount differs from what apply kept of the store.
+func (c *recounted) compare(st *store, kept *stats) error {
 	if err := c.stats.compare(kept); err != nil {
 		return err
+	}
+	if st.disk && c.reverse != c.live {
+		return fmt.Errorf("%w: the tuples by their subjects have digest %s, where there should be %s", ErrCorrupt, c.reverse, c.live)
 	}
 	if c.expiry != c.expires {
 		return fmt.Errorf("%w: the index of what expires has digest %s, where there should be %s", ErrCorrupt, c.expires, c.expiry)

@@ -190,7 +190,7 @@ func (p *pinned) summarize(txn *badger.Txn, st *store, how Recount, pace *pacer)
 		return StoreSummary{}, err
 	}
 	out.State, out.Live, out.Quarantined, out.Digest = found.state, found.Live, found.Quarantined, found.Digest.String()
-	fault := found.compare(kept)
+	fault := found.compare(st, kept)
 	if fault == nil {
 		fault = p.compareGraph(st, found.live, pace)
 	}

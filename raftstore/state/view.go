@@ -87,6 +87,10 @@ func (s *State) pin(name string, at tuple.Revision) (v *View, isHead bool, err e
 // openReader takes the graph index where it still holds the revision. The caller
 // holds mu.
 func (v *View) openReader() error {
+	if v.st.disk {
+		v.reader = newDiskReader(v)
+		return nil
+	}
 	if v.st.index != nil {
 		g, err := v.st.index.View(v.revision)
 		if err == nil {
