@@ -30,7 +30,7 @@ func (a *applier) putStore(name string, index command.StoreIndex, res *command.R
 	if st, ok := s.byName[name]; ok {
 		if index != command.IndexUnsaid && index != st.kind() {
 			return reject(command.CodeStoreIndexDiffers, -1, "export it into a store of another name that is made with the other index",
-				"the store %q has its index in %s: and that cannot be changed", name, st.kind())
+				"the store %q was made with the index %s", name, st.kind())
 		}
 		res.Store = st.draft()
 		return nil
