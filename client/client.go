@@ -15,6 +15,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -30,6 +31,10 @@ type Config struct {
 	// http://127.0.0.1:8420. Any of them takes any request; the client stays with
 	// one until it fails.
 	Addresses []string
+
+	// TLS says whom to trust under https addresses, and which certificate to show.
+	// Nil trusts the system's authorities. It counts where HTTPClient is nil.
+	TLS *tls.Config
 
 	// HTTPClient sends the requests. Nil is a client of its own that keeps
 	// connections and waits at most 10 s for a connection; deadlines of requests
@@ -81,7 +86,7 @@ func New(config Config) (*Client, error) {
 		c.addresses = append(c.addresses, strings.TrimRight(address, "/"))
 	}
 	if c.http == nil {
-		c.http = &http.Client{Transport: newTransport()}
+		c.http = &http.Client{Transport: newTransport(config.TLS)}
 	}
 	if c.retries == 0 {
 		c.retries = defaultRetries

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -41,10 +42,19 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("the server answered %d %s without a problem document: %s", e.Status, http.StatusText(e.Status), e.Body)
 }
 
-func newTransport() *http.Transport {
+// Errors of an address whose scheme is not the server's. Nothing was done.
+var (
+	ErrWantsTLS = errors.New("the server speaks TLS on this port: its address begins with https://")
+	ErrNoTLS    = errors.New("the server does not speak TLS on this port: its address begins with http://")
+)
+
+func newTransport(config *tls.Config) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.MaxIdleConnsPerHost = 64
+	if config != nil {
+		t.TLSClientConfig = config.Clone()
+	}
 	return t
 }
 
@@ -112,13 +122,21 @@ func (c *Client) send(ctx context.Context, address string, k call, body []byte) 
 	request.Header.Set("User-Agent", c.agent)
 	response, err := c.http.Do(request)
 	if err != nil {
+		if errors.Is(err, http.ErrSchemeMismatch) {
+			err = fmt.Errorf("%w (%s)", ErrNoTLS, address)
+		}
 		return nil, cause(ctx, err)
 	}
 	if response.StatusCode >= 200 && response.StatusCode < 300 {
 		return response, nil
 	}
 	defer response.Body.Close()
-	return nil, failure(response)
+	err = failure(response)
+	var status *StatusError
+	if errors.As(err, &status) && status.Status == http.StatusBadRequest && strings.HasPrefix(status.Body, "Client sent an HTTP request to an HTTPS server") {
+		err = fmt.Errorf("%w (%s)", ErrWantsTLS, address) // so says Go's server, before any handler
+	}
+	return nil, err
 }
 
 // failure reads what the server says went wrong.
@@ -147,9 +165,16 @@ func repeatable(err error, safe bool) bool {
 	if errors.As(err, &status) {
 		return safe && status.Status >= 502 && status.Status <= 504
 	}
+	var untrusted *tls.CertificateVerificationError
+	if errors.Is(err, ErrNoTLS) || errors.Is(err, ErrWantsTLS) || errors.As(err, &untrusted) {
+		return false // nothing was done, and the next time it is the same
+	}
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
 		return true // nothing was sent
+	}
+	if errors.As(err, &dial) && dial.Op == "remote error" {
+		return false // the server refused the handshake, for want of a certificate mostly
 	}
 	return safe
 }

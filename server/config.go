@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"time"
 
@@ -44,6 +45,9 @@ type Config struct {
 
 	// HeaderBytes is the largest head of a request. 0 is 32 KiB.
 	HeaderBytes int
+
+	// TLS is what Serve speaks; nil: HTTP in the clear.
+	TLS *tls.Config
 
 	// Clock gives the instant of questions. nil is time.Now.
 	Clock func() time.Time

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -14,7 +15,11 @@ import (
 // at work finish for a while. It closes the listener. A nil error means that
 // the context ended it.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	return s.serve(ctx, bound(listener, s.config.Connections), s.Handler(), s.config.RequestTimeout)
+	listener = bound(listener, s.config.Connections)
+	if s.config.TLS != nil {
+		listener = tls.NewListener(listener, s.config.TLS) // shaken hands on by the goroutine of the connection, within ReadHeaderTimeout
+	}
+	return s.serve(ctx, listener, s.Handler(), s.config.RequestTimeout)
 }
 
 // ServeMetrics answers GET /metrics on a listener of its own, which is not for

@@ -66,6 +66,9 @@ func prepare(commands []*cli.Command, path string) {
 	for _, c := range commands {
 		c.HideHelpCommand = true
 		c.OnUsageError = usageFault
+		if slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return f.Names()[0] == "server" }) {
+			c.Flags = slices.Concat(c.Flags, trustFlags())
+		}
 		if len(c.Subcommands) > 0 {
 			c.Action = group
 			prepare(c.Subcommands, path+" "+c.Name)

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/pemba-authz/pemba/client"
@@ -24,17 +28,64 @@ func remote(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{serverFlag(), storeFlag(), jsonFlag}, more...)
 }
 
+// trustFlags say whom a command trusts that asks a server, and what it shows.
+func trustFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "ca", EnvVars: []string{"PEMBA_CA"}, Usage: "`FILE` of the authorities to trust under https; the system's without it"},
+		&cli.StringFlag{Name: "cert", EnvVars: []string{"PEMBA_CERT"}, Usage: "`FILE` of the certificate to show the server, where it wants one"},
+		&cli.StringFlag{Name: "key", EnvVars: []string{"PEMBA_KEY"}, Usage: "`FILE` of its key"},
+	}
+}
+
+// trust is what the flags say; nil: nothing.
+func trust(c *cli.Context) (*tls.Config, error) {
+	ca, cert, key := c.String("ca"), c.String("cert"), c.String("key")
+	if ca == "" && cert == "" && key == "" {
+		return nil, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca != "" {
+		text, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, err
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("--ca: %s holds no certificate in PEM", ca)
+		}
+	}
+	if (cert == "") != (key == "") {
+		return nil, &usageError{command: commandPath(c), message: "--cert and --key go together"}
+	}
+	if cert != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("--cert %s with --key %s: %w", cert, key, err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
+
 func connect(c *cli.Context) (*client.Client, error) {
+	trusted, err := trust(c)
+	if err != nil {
+		return nil, err
+	}
+	scheme := "http://"
+	if trusted != nil {
+		scheme = "https://"
+	}
 	var addresses []string
 	for address := range strings.SplitSeq(c.String("server"), ",") {
 		if address = strings.TrimSpace(address); !strings.Contains(address, "://") {
-			address = "http://" + address
+			address = scheme + address
 		}
 		addresses = append(addresses, address)
 	}
 	// A node without a leader has waited for one before it answers, and somebody
 	// waits here: each address is tried once more, not as often as a program would.
-	return client.New(client.Config{Addresses: addresses, UserAgent: "pemba-cli", Retries: len(addresses)})
+	return client.New(client.Config{Addresses: addresses, UserAgent: "pemba-cli", TLS: trusted, Retries: len(addresses)})
 }
 
 func connectStore(c *cli.Context) (*client.Store, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -93,6 +94,7 @@ func render(err error) string {
 		return fmt.Sprintf("error: %s\n", renderSyntax(err, syntax))
 	}
 	var dial *net.OpError
+	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &dial) && dial.Op == "dial":
 		where := "" // a name that cannot be resolved has no address, and the cause names it
@@ -100,6 +102,10 @@ func render(err error) string {
 			where = " at " + dial.Addr.String()
 		}
 		return fmt.Sprintf("error: no server answers%s (%v)\n       start one with pemba serve or pemba dev, or name another with --server or PEMBA_SERVER\n", where, dial.Err)
+	case errors.As(err, &untrusted):
+		return fmt.Sprintf("error: the server's certificate is not trusted: %v\n       --ca FILE names the authority to trust; a server's certificate has to name the host that is asked\n", untrusted.Err)
+	case errors.As(err, &dial) && dial.Op == "remote error" && strings.Contains(dial.Err.Error(), "certificate"):
+		return fmt.Sprintf("error: the server does not take this client's certificate, or wants one (%v)\n       --cert FILE and --key FILE name one\n", dial.Err)
 	case errors.Is(err, raftstore.ErrInsecurePort):
 		return fmt.Sprintf("error: %v\n       --cluster-cert, --cluster-key and --cluster-ca name certificates (pemba cluster ca init makes an authority for them);\n       --insecure-cluster does without, on a network that only the members reach\n", err)
 	case errors.Is(err, context.Canceled):

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"os"
@@ -41,14 +43,24 @@ func portCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(listener.Close())
 }
 
-// readyCommand waits until a server serves: ready URL.
+// readyCommand waits until a server serves: ready URL [CA [CERT KEY]].
 func readyCommand(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: ready URL")
+	if neg || len(args) < 1 || len(args) > 4 {
+		ts.Fatalf("usage: ready URL [CA [CERT KEY]]")
+	}
+	trusted := &tls.Config{}
+	if len(args) > 1 {
+		trusted.RootCAs = x509.NewCertPool()
+		trusted.RootCAs.AppendCertsFromPEM([]byte(ts.ReadFile(args[1])))
+	}
+	if len(args) > 3 {
+		pair, err := tls.X509KeyPair([]byte(ts.ReadFile(args[2])), []byte(ts.ReadFile(args[3])))
+		ts.Check(err)
+		trusted.Certificates = []tls.Certificate{pair}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := client.New(client.Config{Addresses: args, Retries: 1_000_000, Backoff: time.Millisecond})
+	conn, err := client.New(client.Config{Addresses: args[:1], TLS: trusted, Retries: 1_000_000, Backoff: time.Millisecond})
 	ts.Check(err)
 	defer conn.Close()
 	ts.Check(conn.Ready(ctx))

@@ -5,18 +5,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"os"
+	"os/signal"
 	"strconv"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/pemba-authz/pemba/raftstore"
+	"github.com/pemba-authz/pemba/raftstore/pki"
 	"github.com/pemba-authz/pemba/server"
 )
 
 // process is a node with its server: what serve and dev run.
 type process struct {
 	node    *raftstore.Node
-	url     string // of the HTTP surface
+	url     string           // of the HTTP surface
+	web     *pki.Credentials // nil: the HTTP surface has no TLS
+	log     *slog.Logger
 	metrics string // the address of the metrics; "" when there are none
 	stop    context.CancelFunc
 	wait    sync.WaitGroup // the listeners' goroutines
@@ -30,16 +38,26 @@ type processConfig struct {
 	url         string // what other members tell clients; "" is made of the listener's address
 	store       raftstore.Config
 	server      server.Config
+	web         pki.Files // of the HTTP surface; zero: without TLS
 }
 
 // start opens the ports, then the node, and serves until stop. The caller calls
 // close once.
 func start(ctx context.Context, config processConfig) (_ *process, err error) {
+	p := &process{failed: make(chan error, 2), log: config.server.Logger}
+	scheme := "http://"
+	if config.web != (pki.Files{}) {
+		if p.web, err = pki.Load(config.web); err != nil {
+			return nil, fmt.Errorf("the certificates of the HTTP port: %w", err)
+		}
+		config.server.TLS = p.web.Web()
+		scheme = "https://"
+	}
 	listener, err := net.Listen("tcp", config.httpAddr)
 	if err != nil {
 		return nil, fmt.Errorf("the HTTP port: %w", err)
 	}
-	p := &process{url: reachable(listener.Addr(), "localhost"), failed: make(chan error, 2)}
+	p.url = scheme + reachable(listener.Addr(), "localhost")
 	closers := []func() error{listener.Close}
 	defer func() {
 		if err != nil {
@@ -61,7 +79,7 @@ func start(ctx context.Context, config processConfig) (_ *process, err error) {
 		if err != nil {
 			host = ""
 		}
-		config.store.HTTPAddress = reachable(listener.Addr(), host)
+		config.store.HTTPAddress = scheme + reachable(listener.Addr(), host)
 	}
 	if p.node, err = raftstore.Open(ctx, config.store); err != nil {
 		return nil, err
@@ -70,20 +88,23 @@ func start(ctx context.Context, config processConfig) (_ *process, err error) {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx)) // close ends it, when it is its turn
 	p.stop = stop
 	p.serve(func() error { return s.Serve(serving, listener) })
+	if p.web != nil {
+		p.wait.Go(func() { p.web.Watch(serving, 10*time.Second, p.log, nil) })
+	}
 	if metrics != nil {
 		p.serve(func() error { return s.ServeMetrics(serving, metrics) })
 	}
 	return p, nil
 }
 
-// reachable is the URL of a listener; where it listens on every address of the
+// reachable is host:port of a listener; where it listens on every address of the
 // machine, host stands for them.
 func reachable(address net.Addr, host string) string {
 	tcp, ok := address.(*net.TCPAddr)
 	if !ok || !tcp.IP.IsUnspecified() || host == "" {
-		return "http://" + address.String()
+		return address.String()
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
 }
 
 func (p *process) serve(listen func() error) {
@@ -94,13 +115,24 @@ func (p *process) serve(listen func() error) {
 	})
 }
 
-// run waits until the context ends or a listener fails.
+// run waits until the context ends or a listener fails. SIGHUP has certificates
+// read again meanwhile.
 func (p *process) run(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-p.failed:
-		return err
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
+	for {
+		select {
+		case <-hangUp:
+			p.node.ReloadCertificates()
+			if p.web != nil {
+				p.web.Renew(p.log)
+			}
+		case <-ctx.Done():
+			return nil
+		case err := <-p.failed:
+			return err
+		}
 	}
 }
 

@@ -33,6 +33,9 @@ func serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "cluster-cert", EnvVars: env("CLUSTER_CERT"), Usage: "`FILE` of the certificate that this node shows the other members"},
 			&cli.StringFlag{Name: "cluster-key", EnvVars: env("CLUSTER_KEY"), Usage: "`FILE` of its key"},
 			&cli.StringFlag{Name: "cluster-ca", EnvVars: env("CLUSTER_CA"), Usage: "`FILE` of the authorities whose certificates members must show"},
+			&cli.StringFlag{Name: "tls-cert", EnvVars: env("TLS_CERT"), Usage: "`FILE` of the certificate of the HTTP port, which speaks HTTPS then"},
+			&cli.StringFlag{Name: "tls-key", EnvVars: env("TLS_KEY"), Usage: "`FILE` of its key"},
+			&cli.StringFlag{Name: "tls-client-ca", EnvVars: env("TLS_CLIENT_CA"), Usage: "`FILE` of the authorities whose certificates clients must show; none need to without it"},
 			&cli.BoolFlag{Name: "insecure-cluster", EnvVars: env("INSECURE_CLUSTER"), Usage: "let whoever reaches --cluster read and change everything: a cluster without certificates"},
 			&cli.DurationFlag{Name: "history-window", Value: raftstore.DefaultHistoryWindow, EnvVars: env("HISTORY_WINDOW"), Usage: "how long past revisions stay readable"},
 			&cli.StringFlag{Name: "log-level", Value: "info", EnvVars: env("LOG_LEVEL"), Usage: "debug, `info`, warn or error"},
@@ -56,6 +59,10 @@ func serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	web, err := webCertificates(c)
+	if err != nil {
+		return err
+	}
 	logger, err := newLogger(c.App.ErrWriter, c.String("log-level"), c.String("log-format"))
 	if err != nil {
 		return err
@@ -65,6 +72,7 @@ func serve(c *cli.Context) error {
 		store: raftstore.Config{Dir: c.String("dir"), ListenAddr: c.String("cluster"), AdvertiseAddr: c.String("advertise"),
 			Join: c.StringSlice("join"), Insecure: c.Bool("insecure-cluster"), Certificates: certificates, HistoryWindow: c.Duration("history-window"), Logger: logger},
 		server: server.Config{Logger: logger},
+		web:    web,
 	})
 	if err != nil {
 		return err
@@ -94,6 +102,15 @@ func clusterCertificates(c *cli.Context) (pki.Files, error) {
 	}
 	if c.Bool("insecure-cluster") {
 		return pki.Files{}, &usageError{command: commandPath(c), message: "--insecure-cluster contradicts --cluster-cert", suggestion: "leave one of them out"}
+	}
+	return files, nil
+}
+
+// webCertificates are those of the HTTP port.
+func webCertificates(c *cli.Context) (pki.Files, error) {
+	files := pki.Files{Cert: c.String("tls-cert"), Key: c.String("tls-key"), CA: c.String("tls-client-ca")}
+	if files != (pki.Files{}) && (files.Cert == "" || files.Key == "") {
+		return pki.Files{}, &usageError{command: commandPath(c), message: "--tls-cert and --tls-key go together", suggestion: "--tls-client-ca is for certificates of clients"}
 	}
 	return files, nil
 }

@@ -248,11 +248,12 @@ func (c *Credentials) mutual(theirs x509.ExtKeyUsage) *tls.Config {
 }
 
 // Web is the listening end of the HTTP port: for every client, or with a CA for
-// those whom it signed for.
+// those whom it signed for. It offers no HTTP/2: every limit of the server is made
+// for, and tried with, one request at a time on a connection.
 func (c *Credentials) Web() *tls.Config {
 	config := &tls.Config{
 		MinVersion:     tls.VersionTLS12,
-		NextProtos:     []string{"h2", "http/1.1"},
+		NextProtos:     []string{"http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &c.current.Load().pair, nil },
 	}
 	if !c.HasCA() {
