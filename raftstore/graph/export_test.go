@@ -2,18 +2,18 @@ package graph
 
 // NewAt returns an index whose writes are counted from a sequence on, to try
 // what happens after billions of them.
-var NewAt = newAt
+func NewAt(sequence uint64) *Index { return newAt(sequence, 0) }
 
-// SweepEvery is how many writes lie between two sweeps.
-const SweepEvery = sweepEvery
+// ManyWrites is a number of writes that several times make moments wrap.
+const ManyWrites = mostPinned / 4
 
 // Skip lets n writes pass that change nothing, at once.
 func (x *Index) Skip(n uint64) {
 	x.history[len(x.history)-1].sequence += n
 }
 
-// MaxShard is the most entries that a growth of the table rehashes.
+// MaxShard is the most entries that a growth of the table of names rehashes.
 const MaxShard = maxSlots / 4 * 3
 
-// Shards returns how many shards the table of edges has.
-func (x *Index) Shards() int { return len(x.byKey.dir.Load().shards) }
+// Shards returns how many shards the table of names has.
+func (x *Index) Shards() int { return len(x.names.dir.Load().shards) }

@@ -112,8 +112,8 @@ func TestGrowth(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := x.Shards(); got*graph.MaxShard < n {
-		t.Errorf("%d shards hold %d tuples, a shard at most %d", got, n, graph.MaxShard)
+	if got := x.Shards(); got*graph.MaxShard < n/3 {
+		t.Errorf("%d shards hold %d names, a shard at most %d", got, n/3, graph.MaxShard)
 	}
 	v := open(t, x, 9)
 	for _, tup := range tuples {

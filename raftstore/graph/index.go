@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"runtime"
 	"slices"
 	"sort"
 	"sync"
@@ -11,25 +12,24 @@ import (
 
 // Index is the graph of one store. Its zero value is of no use; call New.
 type Index struct {
-	seed  seed
-	texts texts
-	nodes pages[node]
-	edges pages[edge]
-	lists pages[list]
-	words words
-
-	byID     *table    // (type, id) to the newest node
-	byKey    *table    // (object, relation, subject) to the newest edge
-	byType   adjacency // type to nodes
-	forward  adjacency // (object, relation, userset or not) to edges
-	backward adjacency // (subject, relation) to edges
+	seed        seed
+	memory      *memory
+	nodes       pages[node]
+	lives       pages[nodeLife]
+	versions    pages[version]
+	runs        pages[run]
+	words       words
+	names       *table // objects to their nodes
+	populations atomic.Pointer[map[populationKey]*population]
 
 	write    sync.Mutex // held by the one writer; guards what the fields above mark as the writer's, and these
-	live     int        // edges not removed
-	retired  []retired  // by moment of removal: what waits until no view sees it
+	loading  bool       // nothing but Load has written: all is there since before every view
+	live     int        // tuples not removed
+	held     int        // versions in use
+	objects  int        // nodes in use
+	waiting  []waiting  // by moment: what waits until no view sees what was before
 	limbo    []limbo    // by epoch: what waits until no reader stands in it
 	sequence uint64     // of the write under way or just made
-	sweepAt  uint64     // the sequence to sweep at next
 	epoch    uint64     // the current one; written under both mutexes
 
 	views     sync.Mutex // held for moments; guards these
@@ -42,6 +42,9 @@ type Index struct {
 	stats atomic.Pointer[Stats]
 }
 
+// mostTuples bounds the tuples of an index, so that a list's places fit a cursor.
+const mostTuples = 1 << 28
+
 // written says that the index stood at a sequence from a revision on.
 type written struct {
 	revision tuple.Revision
@@ -49,31 +52,31 @@ type written struct {
 }
 
 // New returns an empty index, whose views see nothing at any revision.
-func New() *Index { return newAt(1) }
+func New() *Index { return newAt(1, 0) }
 
-func newAt(sequence uint64) *Index {
-	x := &Index{seed: newSeed(), byID: newTable(), byKey: newTable(), epoch: 1, floor: sequence}
-	x.sequence, x.sweepAt = sequence, sequence+sweepEvery
+// newAt returns an index whose names are in 1<<depth shards at first.
+func newAt(sequence uint64, depth uint) *Index {
+	x := &Index{seed: newSeed(), memory: &memory{}, epoch: 1, floor: sequence, loading: true}
+	runtime.AddCleanup(x, (*memory).release, x.memory)
+	x.sequence = sequence
 	x.history = []written{{0, sequence}}
-	base := adjacency{lists: &x.lists, words: &x.words, seed: x.seed, retire: x.retire}
-	x.byType, x.forward, x.backward = base, base, base
-	x.byType.table, x.forward.table, x.backward.table = newTable(), newTable(), newTable()
-
-	x.byType.key = func(i uint32) (uint32, uint32) { return x.nodes.at(i).kind, 0 }
-	x.byType.place = func(i uint32) *uint32 { return &x.nodes.at(i).place }
-	x.forward.key = func(i uint32) (uint32, uint32) {
-		e := x.edges.at(i)
-		return forwardKey(e.object, e.relation, e.subjectRelation != 0)
-	}
-	x.forward.place = func(i uint32) *uint32 { return &x.edges.at(i).forward }
-	x.backward.key = func(i uint32) (uint32, uint32) {
-		e := x.edges.at(i)
-		return e.subject, e.subjectRelation
-	}
-	x.backward.place = func(i uint32) *uint32 { return &x.edges.at(i).backward }
+	x.populations.Store(&map[populationKey]*population{})
+	x.names = newTable(depth, writerBlocks{x})
 	x.stats.Store(&Stats{})
 	return x
 }
+
+// writerBlocks are the blocks that the writer takes.
+type writerBlocks struct{ x *Index }
+
+func (b writerBlocks) take(size uint32) uint32        { return b.x.takeBlock(size) }
+func (b writerBlocks) drop(start, size uint32)        { b.x.dropBlock(start, size) }
+func (b writerBlocks) of(start, size uint32) []uint64 { return b.x.words.of(start, size) }
+
+func (x *Index) takeBlock(size uint32) uint32 { return x.words.takeBlock(size, x.memory) }
+
+// dropBlock gives a block up that no new reader can reach.
+func (x *Index) dropBlock(start, size uint32) { x.retire(limboBlock, start, size) }
 
 // Apply makes changes, in their order, part of a revision. Revisions never go
 // down; several calls may make one revision, and no view of it may be opened
@@ -86,6 +89,7 @@ func (x *Index) Apply(revision tuple.Revision, changes []Change) error {
 	if err != nil {
 		return err
 	}
+	x.loading = false
 	for i := range changes {
 		if changes[i].Remove {
 			x.remove(&changes[i].Tuple, now)
@@ -99,34 +103,39 @@ func (x *Index) Apply(revision tuple.Revision, changes []Change) error {
 }
 
 // Load adds tuples as Apply does; goroutines may call it side by side, with one
-// revision, to build the index at start. What was before that revision the
-// index does not know: older views are ErrReclaimed.
+// revision, to build a small index at once (Build makes a large one). What was
+// before that revision the index does not know: older views are ErrReclaimed.
 func (x *Index) Load(revision tuple.Revision, tuples []Tuple) error {
 	x.write.Lock()
 	defer x.write.Unlock()
+	before := x.sequence
 	now, err := x.enter(revision, len(tuples))
 	if err != nil {
 		return err
 	}
 	x.views.Lock()
+	if x.sequence != before && x.live > 0 {
+		x.loading = false // views may be open of what an earlier Load made
+	}
 	x.floor = max(x.floor, x.sequence)
 	x.views.Unlock()
 	for i := range tuples {
 		x.add(&tuples[i], now)
 	}
+	x.free()
 	x.measure()
 	return nil
 }
 
 // enter gives a revision its moment.
 func (x *Index) enter(revision tuple.Revision, changes int) (moment, error) {
-	if !x.edges.room(changes, listBit) || !x.nodes.room(3*changes, maxNodes) ||
-		!x.words.room(3*changes) || !x.texts.room() {
+	if x.live+changes > mostTuples || !x.versions.room(2*changes) || !x.lives.room(3*changes) ||
+		int(x.runs.next)<<runBits+3*changes+int(len(*x.populations.Load()))<<runBits > maxNodes || !x.words.room(64*changes+1<<20) {
 		return 0, ErrFull
 	}
 	x.views.Lock()
+	defer x.views.Unlock()
 	last := x.history[len(x.history)-1]
-	x.views.Unlock()
 	if revision < last.revision {
 		return 0, ErrOrder
 	}
@@ -135,12 +144,10 @@ func (x *Index) enter(revision tuple.Revision, changes int) (moment, error) {
 		return momentOf(last.sequence), nil
 	}
 	last = written{revision, last.sequence + 1}
-	if err := x.sweep(last.sequence); err != nil {
-		return 0, err
+	if last.sequence-x.sequences.lowest(last.sequence) >= mostPinned {
+		return 0, ErrPinned
 	}
-	x.views.Lock()
 	x.history = append(x.history, last)
-	x.views.Unlock()
 	x.sequence = last.sequence
 	return momentOf(last.sequence), nil
 }

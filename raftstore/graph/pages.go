@@ -1,66 +1,80 @@
 package graph
 
-import "sync/atomic"
-
-const (
-	pageBits = 9
-	pageMask = 1<<pageBits - 1
+import (
+	"math/bits"
+	"sync/atomic"
+	"unsafe"
 )
 
-type page[T any] [1 << pageBits]T
+const pageBits = 6
 
-// pages is an arena of records that never move, numbered from 1. The writer
-// takes and gives back; readers call at with a number that they found through
-// an atomic load, which makes the page behind it visible to them.
+// pages is an arena of records that never move, numbered from 0, in pieces of 64,
+// 128, 256, … records: few enough that their addresses stay in the processor's
+// cache. The writer takes and gives back; readers call at with a number that
+// they found through an atomic load, which makes the record behind it visible.
 type pages[T any] struct {
-	dir  atomic.Pointer[[]*page[T]]
-	next uint32   // writer's: the first number never taken
-	free []uint32 // writer's: numbers given back
+	pieces [32]atomic.Pointer[T]
+	next   uint32   // writer's: the first number never taken
+	free   []uint32 // writer's: numbers given back
+}
+
+func pieceOf(i uint32) (piece int, offset uint32) {
+	piece = bits.Len32(i>>pageBits+1) - 1
+	return piece & 31, i - (1<<piece-1)<<pageBits
 }
 
 func (p *pages[T]) at(i uint32) *T {
-	return &(*p.dir.Load())[i>>pageBits][i&pageMask]
+	piece, offset := pieceOf(i)
+	var zero T
+	return (*T)(unsafe.Add(unsafe.Pointer(p.pieces[piece].Load()), uintptr(offset)*unsafe.Sizeof(zero)))
 }
 
-// has says whether the number was ever taken.
+// slice returns n records from a number on, which were reserved together.
+func (p *pages[T]) slice(i, n uint32) []T { return unsafe.Slice(p.at(i), n) }
+
+// has says whether there is a record of the number.
 func (p *pages[T]) has(i uint32) bool {
-	dir := p.dir.Load()
-	return i != 0 && dir != nil && int(i>>pageBits) < len(*dir)
+	if i > 1<<31 {
+		return false
+	}
+	piece, _ := pieceOf(i)
+	return p.pieces[piece].Load() != nil
 }
 
-func (p *pages[T]) take() uint32 {
+// left returns how many records lie between a number and its piece's end.
+func (p *pages[T]) left(i uint32) uint32 {
+	piece, offset := pieceOf(i)
+	return uint32(1)<<(piece+pageBits) - offset
+}
+
+// ensure makes the piece that a number lies in.
+func (p *pages[T]) ensure(i uint32, m *memory) {
+	piece, _ := pieceOf(i)
+	if p.pieces[piece].Load() == nil {
+		var zero T
+		p.pieces[piece].Store((*T)(m.take(int(unsafe.Sizeof(zero)) << (piece + pageBits))))
+	}
+}
+
+// take returns the number of a record that nobody uses.
+func (p *pages[T]) take(m *memory) uint32 {
 	if n := len(p.free); n > 0 {
 		i := p.free[n-1]
 		p.free = p.free[:n-1]
 		return i
 	}
-	p.next = max(p.next, 1)
-	var dir []*page[T]
-	if d := p.dir.Load(); d != nil {
-		dir = *d
-	}
-	if int(p.next>>pageBits) == len(dir) {
-		// Readers of the old slice never look behind its length, so append may reuse its array.
-		dir = append(dir, new(page[T]))
-		p.dir.Store(&dir)
-	}
+	p.ensure(p.next, m)
 	p.next++
 	return p.next - 1
 }
 
 func (p *pages[T]) give(i uint32) { p.free = append(p.free, i) }
 
-// used returns how many records are taken.
-func (p *pages[T]) used() int { return int(max(p.next, 1)) - 1 - len(p.free) }
+// room says whether n more records can be numbered.
+func (p *pages[T]) room(n int) bool { return uint64(p.next)+uint64(n) < 1<<31 }
 
-// room says whether n more records can be numbered below limit.
-func (p *pages[T]) room(n int, limit uint32) bool {
-	return uint64(p.next)+uint64(n) < uint64(limit)+uint64(len(p.free))
-}
-
-func (p *pages[T]) pageCount() int {
-	if d := p.dir.Load(); d != nil {
-		return len(*d)
-	}
-	return 0
+// bytes returns the memory of all records that were ever taken.
+func (p *pages[T]) bytes() int {
+	var zero T
+	return int(p.next)*int(unsafe.Sizeof(zero)) + 4*cap(p.free)
 }

@@ -2,35 +2,39 @@ package graph
 
 import "sort"
 
-// An edge or node that was removed goes three ways: it is retired (readers of
-// older views still see it), then in limbo (no view sees it and no new reader
-// finds it, but one that found it before may still look at it), then free.
+// What a write leaves behind goes three ways: it waits until every view sees it
+// as written (then a tuple that was added needs no record any more, and one that
+// was removed no entry), what it replaces is in limbo until the readers that may
+// stand in it are gone, and then it is free.
 
-type retiredKind uint8
+type waitingKind uint8
 
 const (
-	retiredEdge retiredKind = iota
-	retiredNode
+	tupleAdded waitingKind = iota
+	tupleRemoved
+	nodeAdded
+	nodeRemoved
 )
 
-type retired struct {
-	sequence uint64 // of the removal
-	number   uint32
-	kind     retiredKind
+type waiting struct {
+	sequence uint64 // of the write
+	number   uint32 // of the version or lifetime
+	kind     waitingKind
 }
 
 type limboKind uint8
 
 const (
-	limboEdge limboKind = iota
+	limboVersion limboKind = iota
+	limboLife
 	limboNode
-	limboList
 	limboBlock
 )
 
 type limbo struct {
 	epoch  uint64 // the one in which it was unlinked
 	number uint32
+	size   uint32 // of a block
 	kind   limboKind
 }
 
@@ -39,18 +43,18 @@ const (
 	// reader that has just learned the newest revision finds it though another
 	// write came in between.
 	lag = 16
-	// sweepEvery and mostPinned keep moments comparable: see moment.
-	sweepEvery = 1 << 27
+	// mostPinned keeps moments comparable: see moment. What waits is settled faster
+	// than it comes, so no moment that is kept is twice as old.
 	mostPinned = 1 << 29
 )
 
-// remember retires an edge or node that was removed in the current sequence.
-func (x *Index) remember(kind retiredKind, i uint32) {
-	x.retired = append(x.retired, retired{x.sequence, i, kind})
+// remember makes what the current sequence wrote wait.
+func (x *Index) remember(kind waitingKind, i uint32) {
+	x.waiting = append(x.waiting, waiting{x.sequence, i, kind})
 }
 
-func (x *Index) retire(kind limboKind, i uint32) {
-	x.limbo = append(x.limbo, limbo{x.epoch, i, kind})
+func (x *Index) retire(kind limboKind, i, size uint32) {
+	x.limbo = append(x.limbo, limbo{x.epoch, i, size, kind})
 }
 
 // raiseFloor raises the lowest sequence that views can be opened at as far as
@@ -69,19 +73,24 @@ func (x *Index) raiseFloor() uint64 {
 	return x.floor
 }
 
-// reclaim unlinks up to budget of what no view sees, and frees what no reader
-// stands in.
+// reclaim settles up to budget of what every view sees as written, and frees
+// what no reader stands in.
 func (x *Index) reclaim(budget int) {
 	floor := x.raiseFloor()
 	n := 0
-	for ; n < len(x.retired) && n < budget && x.retired[n].sequence <= floor; n++ {
-		if r := x.retired[n]; r.kind == retiredEdge {
-			x.unlinkEdge(r.number)
-		} else {
-			x.unlinkNode(r.number)
+	for ; n < len(x.waiting) && n < budget && x.waiting[n].sequence <= floor; n++ {
+		switch w := x.waiting[n]; w.kind {
+		case tupleAdded:
+			x.settleTuple(w.number)
+		case tupleRemoved:
+			x.endTuple(w.number)
+		case nodeAdded:
+			x.settleNode(w.number)
+		case nodeRemoved:
+			x.endNode(w.number)
 		}
 	}
-	x.retired = x.retired[n:]
+	x.waiting = x.waiting[n:]
 	x.free()
 }
 
@@ -93,47 +102,17 @@ func (x *Index) free() {
 	x.views.Unlock()
 	n := 0
 	for ; n < len(x.limbo) && x.limbo[n].epoch < lowest; n++ {
-		number := x.limbo[n].number
-		switch x.limbo[n].kind {
-		case limboEdge:
-			x.edges.give(number)
+		switch l := x.limbo[n]; l.kind {
+		case limboVersion:
+			x.versions.give(l.number)
+			x.held--
+		case limboLife:
+			x.lives.give(l.number)
 		case limboNode:
-			o := x.nodes.at(number)
-			x.texts.give(o.text, int(o.length))
-			x.nodes.give(number)
-		case limboList:
-			x.lists.give(number)
+			x.freeNode(l.number)
 		case limboBlock:
-			x.words.give(number)
+			x.words.give(l.number, l.size)
 		}
 	}
 	x.limbo = x.limbo[n:]
-}
-
-// sweep marks, before moments could wrap into each other, what every view sees
-// as there since ever.
-func (x *Index) sweep(next uint64) error {
-	if next < x.sweepAt {
-		return nil
-	}
-	x.reclaim(len(x.retired))
-	floor := x.raiseFloor()
-	if next-floor >= mostPinned {
-		return ErrPinned
-	}
-	x.sweepAt = next + sweepEvery
-	at := momentOf(floor)
-	for i := uint32(1); i < x.edges.next; i++ {
-		x.edges.at(i).settle(at)
-	}
-	for i := uint32(1); i < x.nodes.next; i++ {
-		x.nodes.at(i).settle(at)
-	}
-	return nil
-}
-
-func (l *life) settle(at moment) {
-	if added := l.added.Load(); added != 0 && int32(added-at) <= 0 {
-		l.added.Store(0)
-	}
 }

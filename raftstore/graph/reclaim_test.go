@@ -223,10 +223,10 @@ func TestMomentsWrap(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := compare(v, current); err != nil {
-			t.Fatalf("after %d times %d writes: %v", i, graph.SweepEvery, err)
+			t.Fatalf("after %d times %d writes: %v", i, graph.ManyWrites, err)
 		}
 		v.Close()
-		x.Skip(graph.SweepEvery + 1)
+		x.Skip(graph.ManyWrites + 1)
 	}
 }
 

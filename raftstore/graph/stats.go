@@ -5,9 +5,9 @@ import "unsafe"
 // Stats is the size of an index as the last write left it.
 type Stats struct {
 	Tuples  int // there at the newest revision
-	Held    int // with those that older views see, or that wait to be reused
+	Held    int // versions of tuples: those with attributes, and those that views may see otherwise
 	Objects int // objects, wildcards and distinct contexts, older ones included
-	Retired int // removed, and not yet reused
+	Retired int // written, and not yet settled or reused
 	Bytes   int // memory of all of it, free space included
 }
 
@@ -15,16 +15,14 @@ type Stats struct {
 func (x *Index) Stats() Stats { return *x.stats.Load() }
 
 func (x *Index) measure() {
-	slots := x.byID.slots + x.byKey.slots + x.byType.table.slots + x.forward.table.slots + x.backward.table.slots
+	shards := len(x.names.dir.Load().shards)
 	x.stats.Store(&Stats{
 		Tuples:  x.live,
-		Held:    x.edges.used(),
-		Objects: x.nodes.used(),
-		Retired: len(x.retired) + len(x.limbo),
-		Bytes: 8*slots + x.texts.pageCount()*bytePage + x.words.pageCount()*wordPage*4 +
-			x.edges.pageCount()*int(unsafe.Sizeof(page[edge]{})) +
-			x.nodes.pageCount()*int(unsafe.Sizeof(page[node]{})) +
-			x.lists.pageCount()*int(unsafe.Sizeof(page[list]{})) +
-			cap(x.retired)*int(unsafe.Sizeof(retired{})) + cap(x.limbo)*int(unsafe.Sizeof(limbo{})),
+		Held:    x.held,
+		Objects: x.objects,
+		Retired: len(x.waiting) + len(x.limbo),
+		Bytes: x.nodes.bytes() + x.lives.bytes() + x.versions.bytes() + x.runs.bytes() + x.words.bytes() +
+			shards*int(unsafe.Sizeof(shard{})+unsafe.Sizeof(uintptr(0))) +
+			cap(x.waiting)*int(unsafe.Sizeof(waiting{})) + cap(x.limbo)*int(unsafe.Sizeof(limbo{})),
 	})
 }

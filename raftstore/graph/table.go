@@ -6,20 +6,28 @@ const (
 	minSlots = 8
 	// maxSlots bounds a shard, and with it the longest rehash: 12,288 entries.
 	maxSlots = 1 << 14
-	maxDepth = 16
-	// buried marks a slot whose entry was deleted: probing goes on behind it.
-	buried = 1<<32 - 1
+	maxDepth = 20
+	// buriedName marks a slot whose entry was deleted: probing goes on behind it.
+	buriedName = 1<<32 - 1
 )
 
-// table is a hash table from a key to a 32-bit number, by extendible hashing: a
+// table is a hash table from an object to its node, by extendible hashing: a
 // directory of shards, each split when it is full, so that no growth ever
 // rehashes more than one shard. It keeps no keys: an entry holds the 32-bit
-// hash (tag) and the number, and the caller compares the key that the number
-// leads to. One writer; readers never wait. An entry never moves within a shard,
-// and a shard that was replaced stays as it was for the readers still in it.
+// hash (tag) and the number, and the node that it leads to has the key. One
+// writer; readers never wait. An entry never moves within a shard, and a shard
+// that was replaced stays as it was for the readers still in it.
 type table struct {
-	dir   atomic.Pointer[directory]
-	slots int // writer's: of all shards
+	dir    atomic.Pointer[directory]
+	blocks blocks // of the shards
+}
+
+// blocks is where a structure takes its blocks from. What readers may still
+// stand in is dropped, not given.
+type blocks interface {
+	take(size uint32) (start uint32)
+	drop(start, size uint32)
+	of(start, size uint32) []uint64
 }
 
 type directory struct {
@@ -28,64 +36,57 @@ type directory struct {
 }
 
 type shard struct {
-	depth      uint            // all tags here agree in the first depth bits
-	slots      []atomic.Uint64 // tag<<32 | number; 0 is free
-	used, live int             // writer's: slots not free; entries
+	depth      uint     // all tags here agree in the first depth bits
+	slots      []uint64 // tag<<32 | number; 0 is free
+	start      uint32   // the block of the slots
+	used, live int      // writer's: slots not free; entries
 }
 
-func newTable() *table {
-	t := &table{slots: minSlots}
-	d := &directory{shards: make([]atomic.Pointer[shard], 1)}
-	d.shards[0].Store(newShard(0, minSlots))
+// newTable returns an empty table whose first depth bits have a shard of their own.
+func newTable(depth uint, b blocks) *table {
+	t := &table{blocks: b}
+	d := &directory{depth: depth, shards: make([]atomic.Pointer[shard], 1<<depth)}
+	for i := range d.shards {
+		d.shards[i].Store(newShard(depth, minSlots, b))
+	}
 	t.dir.Store(d)
 	return t
 }
 
-func newShard(depth uint, slots int) *shard {
-	return &shard{depth: depth, slots: make([]atomic.Uint64, slots)}
+func newShard(depth uint, slots int, b blocks) *shard {
+	start := b.take(uint32(slots))
+	return &shard{depth: depth, start: start, slots: b.of(start, uint32(slots))}
 }
 
 func (t *table) shard(tag uint32) *shard {
 	d := t.dir.Load()
-	return d.shards[tag>>(32-d.depth)].Load()
+	return d.shards[uint64(tag)>>(32-d.depth)].Load()
 }
 
-// find returns the slot of the entry with the tag whose number matches, or nil.
-func (t *table) find(tag uint32, match func(uint32) bool) *atomic.Uint64 {
-	s := t.shard(tag)
+func nameEntry(tag, number uint32) uint64 { return uint64(tag)<<32 | uint64(number) }
+
+// slot returns the slot with the newest node of an object, or nil.
+func (x *Index) slot(tag, kind uint32, id string) *uint64 {
+	s := x.names.shard(tag)
 	mask := uint32(len(s.slots) - 1)
 	for i := tag & mask; ; i = (i + 1) & mask {
-		e := s.slots[i].Load()
+		e := atomic.LoadUint64(&s.slots[i])
 		if e == 0 {
 			return nil
 		}
-		if uint32(e>>32) == tag && uint32(e) != buried && match(uint32(e)) {
+		if uint32(e>>32) == tag && uint32(e) != buriedName && x.isNamed(uint32(e), kind, id) {
 			return &s.slots[i]
 		}
 	}
 }
 
-// get returns the number that matches, or 0.
-func (t *table) get(tag uint32, match func(uint32) bool) uint32 {
-	s := t.shard(tag)
-	mask := uint32(len(s.slots) - 1)
-	for i := tag & mask; ; i = (i + 1) & mask {
-		e := s.slots[i].Load()
-		if e == 0 {
-			return 0
-		}
-		if uint32(e>>32) == tag && uint32(e) != buried && match(uint32(e)) {
-			return uint32(e)
-		}
-	}
-}
-
-func entry(tag, number uint32) uint64 { return uint64(tag)<<32 | uint64(number) }
+// full says whether a shard must grow before it takes one entry more.
+func (s *shard) full() bool { return s.used+1 > len(s.slots)/4*3 }
 
 // insert adds an entry whose key is not there yet.
 func (t *table) insert(tag, number uint32) {
 	s := t.shard(tag)
-	for s.used+1 > len(s.slots)/4*3 {
+	for s.full() {
 		t.grow(tag, s)
 		s = t.shard(tag)
 	}
@@ -95,21 +96,21 @@ func (t *table) insert(tag, number uint32) {
 func (s *shard) insert(tag, number uint32) {
 	mask := uint32(len(s.slots) - 1)
 	for i := tag & mask; ; i = (i + 1) & mask {
-		switch e := s.slots[i].Load(); {
+		switch e := s.slots[i]; {
 		case e == 0:
 			s.used++
-		case uint32(e) != buried:
+		case uint32(e) != buriedName:
 			continue
 		}
 		s.live++
-		s.slots[i].Store(entry(tag, number))
+		atomic.StoreUint64(&s.slots[i], nameEntry(tag, number))
 		return
 	}
 }
 
-// remove deletes the entry in a slot that find has just returned.
-func (t *table) remove(tag uint32, slot *atomic.Uint64) {
-	slot.Store(entry(tag, buried))
+// remove deletes the entry in a slot that was just found.
+func (t *table) remove(tag uint32, slot *uint64) {
+	atomic.StoreUint64(slot, nameEntry(tag, buriedName))
 	t.shard(tag).live--
 }
 
@@ -126,36 +127,47 @@ func (t *table) grow(tag uint32, s *shard) {
 		t.split(tag, s)
 		return
 	}
-	t.slots += size - len(s.slots)
-	next := newShard(s.depth, size)
+	next := newShard(s.depth, size, t.blocks)
 	s.copyTo(func(uint32) *shard { return next })
 	t.point(tag, next)
+	t.blocks.drop(s.start, uint32(len(s.slots)))
+}
+
+// mustDouble says whether to split a shard takes a larger directory.
+func (t *table) mustDouble(s *shard) bool {
+	return len(s.slots) >= maxSlots && s.live >= len(s.slots)/2 && s.depth < maxDepth && t.dir.Load().depth == s.depth
+}
+
+// double makes the directory larger and leaves the shards as they are.
+func (t *table) double() {
+	d := t.dir.Load()
+	next := &directory{depth: d.depth + 1, shards: make([]atomic.Pointer[shard], 2*len(d.shards))}
+	for i := range next.shards {
+		next.shards[i].Store(d.shards[i/2].Load())
+	}
+	t.dir.Store(next)
 }
 
 func (t *table) split(tag uint32, s *shard) {
 	bit := uint32(1) << (31 - s.depth)
-	low, high := newShard(s.depth+1, maxSlots), newShard(s.depth+1, maxSlots)
+	low, high := newShard(s.depth+1, maxSlots, t.blocks), newShard(s.depth+1, maxSlots, t.blocks)
 	s.copyTo(func(tag uint32) *shard {
 		if tag&bit != 0 {
 			return high
 		}
 		return low
 	})
-	if d := t.dir.Load(); d.depth == s.depth {
-		next := &directory{depth: d.depth + 1, shards: make([]atomic.Pointer[shard], 2*len(d.shards))}
-		for i := range next.shards {
-			next.shards[i].Store(d.shards[i/2].Load())
-		}
-		t.dir.Store(next)
+	if t.dir.Load().depth == s.depth {
+		t.double()
 	}
-	t.slots += 2*maxSlots - len(s.slots)
 	t.point(tag&^bit, low)
 	t.point(tag|bit, high)
+	t.blocks.drop(s.start, uint32(len(s.slots)))
 }
 
 func (s *shard) copyTo(target func(tag uint32) *shard) {
-	for i := range s.slots {
-		if e := s.slots[i].Load(); e != 0 && uint32(e) != buried {
+	for _, e := range s.slots {
+		if e != 0 && uint32(e) != buriedName {
 			tag := uint32(e >> 32)
 			target(tag).insert(tag, uint32(e))
 		}
@@ -166,7 +178,7 @@ func (s *shard) copyTo(target func(tag uint32) *shard) {
 func (t *table) point(tag uint32, s *shard) {
 	d := t.dir.Load()
 	span := 1 << (d.depth - s.depth)
-	first := int(tag>>(32-d.depth)) &^ (span - 1)
+	first := int(uint64(tag)>>(32-d.depth)) &^ (span - 1)
 	for i := first; i < first+span; i++ {
 		d.shards[i].Store(s)
 	}

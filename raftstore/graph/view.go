@@ -1,14 +1,15 @@
 package graph
 
 import (
-	"cmp"
+	"runtime"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // View is the graph as it stood at one revision, until Close, which comes after
-// all reading. It satisfies the engine's Reader. The only error of its methods is ErrClosed, and of Object
-// also ErrUnknownNode.
+// all reading. It satisfies the engine's Reader: any number of goroutines may
+// read one view. The only error of its methods is ErrClosed, and of Object and
+// Type also ErrUnknownNode.
 type View struct {
 	x        *Index
 	revision tuple.Revision
@@ -39,117 +40,118 @@ func (v *View) Node(t tuple.TypeID, id string) (tuple.Node, error) {
 	if uint32(t) == contextType {
 		return 0, nil
 	}
-	return tuple.Node(v.x.nodeAt(uint32(t), id, v.at)), nil
+	n := v.x.nodeAt(uint32(t), id, v.at)
+	runtime.KeepAlive(v)
+	return tuple.Node(n), nil
 }
 
 // Object returns the type and id of a node that this view gave.
 func (v *View) Object(n tuple.Node) (tuple.TypeID, string, error) {
-	if v.closed {
-		return 0, "", ErrClosed
+	o, err := v.node(n)
+	if err != nil {
+		return 0, "", err
 	}
-	if !v.x.nodes.has(uint32(n)) {
+	if o == nil || !v.x.seen(o, v.at) {
 		return 0, "", ErrUnknownNode
 	}
-	o := v.x.nodes.at(uint32(n))
-	if !o.seen(v.at) || o.kind == contextType || o.kind == 0 {
+	kind := v.x.runs.at(uint32(n) >> runBits).kind
+	if kind == contextType {
 		return 0, "", ErrUnknownNode
 	}
-	return tuple.TypeID(o.kind), string(v.x.idOf(o)), nil
+	id := string(v.x.idOf(o))
+	runtime.KeepAlive(v)
+	return tuple.TypeID(kind), id, nil
 }
 
-// Type returns the type of a node that this view gave, and whether it is the wildcard.
+// node returns a node by a number that may be any; nil where none has it.
+func (v *View) node(n tuple.Node) (*node, error) {
+	if v.closed {
+		return nil, ErrClosed
+	}
+	if n >= maxNodes || !v.x.nodes.has(uint32(n)) || !v.x.runs.has(uint32(n)>>runBits) {
+		return nil, nil
+	}
+	return v.x.nodes.at(uint32(n)), nil
+}
+
+// Type returns the type of a node that this view gave, and whether it is the
+// wildcard. It does not look at the node, so ErrUnknownNode is not sure.
 func (v *View) Type(n tuple.Node) (t tuple.TypeID, star bool, err error) {
 	if v.closed {
 		return 0, false, ErrClosed
 	}
-	if !v.x.nodes.has(uint32(n)) {
+	if n >= maxNodes || !v.x.runs.has(uint32(n)>>runBits) {
 		return 0, false, ErrUnknownNode
 	}
-	o := v.x.nodes.at(uint32(n))
-	if !o.seen(v.at) || o.kind == contextType || o.kind == 0 {
+	r := v.x.runs.at(uint32(n) >> runBits)
+	kind, star := r.kind, r.star
+	runtime.KeepAlive(v)
+	if kind == contextType || kind == 0 {
 		return 0, false, ErrUnknownNode
 	}
-	return tuple.TypeID(o.kind), o.length == uint32(len(tuple.Wildcard)) && string(v.x.idOf(o)) == tuple.Wildcard, nil
+	return tuple.TypeID(kind), star, nil
 }
 
 // Edge returns the tuple object#relation@subject, if there is one.
 func (v *View) Edge(object tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error) {
-	if v.closed {
-		return tuple.Edge{}, false, ErrClosed
+	o, err := v.node(object)
+	if o == nil {
+		return tuple.Edge{}, false, err
 	}
-	e := v.x.edgeAt(uint32(object), uint32(relation), uint32(subject.Node), uint32(subject.Relation), v.at)
-	if e == nil {
+	f := farEnd(uint32(subject.Node), uint32(relation), uint32(subject.Relation))
+	e := v.x.look(o, forward, &f)
+	if e&recordBit == 0 {
+		runtime.KeepAlive(v)
+		return tuple.Edge{Ref: subject}, e != 0, nil
+	}
+	version := v.x.seenVersion(e, v.at)
+	if version == nil {
 		return tuple.Edge{}, false, nil
 	}
-	return v.edge(e, subject), true, nil
+	edge := v.x.edge(version, subject)
+	runtime.KeepAlive(v)
+	return edge, true, nil
 }
 
-func (v *View) edge(e *edge, end tuple.Ref) tuple.Edge {
-	return tuple.Edge{Ref: end, Condition: tuple.ConditionID(e.condition), Context: v.x.contextOf(e), Expires: e.expires}
+func (x *Index) edge(v *version, end tuple.Ref) tuple.Edge {
+	return tuple.Edge{Ref: end, Condition: tuple.ConditionID(v.condition), Context: x.contextOf(v), Expires: v.expires}
 }
 
-// Subjects lists the direct subjects of object#relation, usersets first.
+// Subjects lists the direct subjects of object#relation.
 func (v *View) Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
-	if from&othersCursor == 0 {
-		n, next, err = v.Usersets(object, relation, from, into)
-		if next != 0 || err != nil || n == len(into) {
-			return n, cmp.Or(next, othersCursor), err
-		}
-		from = othersCursor
-	}
-	a, b := forwardKey(uint32(object), uint32(relation), false)
-	m, next, err := v.edges(&v.x.forward, a, b, 0, from&^othersCursor, into[n:])
-	if next != 0 {
-		next |= othersCursor
-	}
-	return n + m, next, err
+	r := min(uint32(relation), wide)
+	return v.list(object, from, listing{side: forward, relation: uint32(relation), low: r << 1, high: r<<1 | 1, into: into})
 }
-
-// othersCursor marks a cursor of Subjects that is past the usersets.
-const othersCursor tuple.Cursor = 1 << 48
 
 // Usersets lists those direct subjects of object#relation that are usersets,
 // however many others there are.
 func (v *View) Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
-	a, b := forwardKey(uint32(object), uint32(relation), true)
-	return v.edges(&v.x.forward, a, b, 0, from, into)
+	r := min(uint32(relation), wide)
+	return v.list(object, from, listing{side: forward, relation: uint32(relation), low: r << 1, high: r << 1, into: into})
 }
 
 // Objects lists every object#relation that the subject is directly in; with
 // relation 0, of whatever relation.
 func (v *View) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
-	return v.edges(&v.x.backward, uint32(subject.Node), uint32(subject.Relation), uint32(relation), from, into)
+	l := listing{side: backward, relation: uint32(relation), subject: uint32(subject.Relation), into: into}
+	l.low = min(uint32(subject.Relation), wide) << labelBits
+	l.high = l.low | wide
+	if relation != 0 {
+		l.low |= min(uint32(relation), wide)
+		l.high = l.low
+	}
+	return v.list(subject.Node, from, l)
 }
 
-// readAhead is how many items are read before they are looked at.
-const readAhead = 32
-
-// edges reads edges of a list, the Ref of each being its other end; of a backward
-// list those of a relation alone, unless that is 0.
-func (v *View) edges(j *adjacency, a, b, relation uint32, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
-	if v.closed {
-		return 0, 0, ErrClosed
+func (v *View) list(end tuple.Node, from tuple.Cursor, l listing) (n int, next tuple.Cursor, err error) {
+	l.n, err = v.node(end)
+	if l.n == nil {
+		return 0, 0, err
 	}
-	var items [readAhead]uint32
-	for n < len(into) {
-		read, position := j.read(a, b, position(from), items[:min(len(items), len(into)-n)])
-		for _, i := range items[:read] {
-			e := v.x.edges.at(i)
-			if relation != 0 && e.relation != relation || !e.seen(v.at) {
-				continue
-			}
-			end := tuple.Ref{Node: tuple.Node(e.subject), Relation: tuple.RelationID(e.subjectRelation)}
-			if j == &v.x.backward {
-				end = tuple.Ref{Node: tuple.Node(e.object), Relation: tuple.RelationID(e.relation)}
-			}
-			into[n] = v.edge(e, end)
-			n++
-		}
-		if from = tuple.Cursor(position); from == 0 {
-			break
-		}
-	}
-	return n, from, nil
+	l.x, l.at = v.x, v.at
+	n, next = l.read(from)
+	runtime.KeepAlive(v)
+	return n, next, nil
 }
 
 // Nodes lists every object of a type that a tuple names at this revision, as
@@ -158,18 +160,27 @@ func (v *View) Nodes(t tuple.TypeID, from tuple.Cursor, into []tuple.Node) (n in
 	if v.closed {
 		return 0, 0, ErrClosed
 	}
-	var items [readAhead]uint32
-	for n < len(into) {
-		read, position := v.x.byType.read(uint32(t), 0, position(from), items[:min(len(items), len(into)-n)])
-		for _, i := range items[:read] {
-			if v.x.nodes.at(i).seen(v.at) {
-				into[n] = tuple.Node(i)
-				n++
+	i := uint32(from) // the number to look at next
+	if from == 0 {
+		p := (*v.x.populations.Load())[populationKey{kind: uint32(t)}]
+		if p == nil || uint32(t) == contextType {
+			return 0, 0, nil
+		}
+		i = p.first << runBits
+	}
+	for {
+		if n == len(into) {
+			return n, tuple.Cursor(i), nil
+		}
+		if v.x.seen(v.x.nodes.at(i), v.at) {
+			into[n] = tuple.Node(i)
+			n++
+		}
+		if i++; i&(1<<runBits-1) == 0 {
+			if i = v.x.runs.at(i>>runBits-1).next.Load() << runBits; i == 0 {
+				runtime.KeepAlive(v)
+				return n, 0, nil
 			}
 		}
-		if from = tuple.Cursor(position); from == 0 {
-			break
-		}
 	}
-	return n, from, nil
 }

@@ -1,89 +1,105 @@
 package graph
 
-import (
-	"math/bits"
-	"sync/atomic"
-)
+// words is an arena of blocks of 64-bit words. A block is numbered by its first
+// word; 0 is none. Who holds a block knows its size.
+type words struct {
+	pages[uint64]
+	small [mostSmall + 1][]uint32 // writer's: blocks given back, by size
+	large map[uint32][]uint32     // writer's: the same of larger ones
+	spare block                   // writer's: a block that small ones are cut from
+}
+
+type block struct{ start, size uint32 }
 
 const (
-	wordPage = 4096
-	minBlock = 4   // words: two of them the block's own
-	maxBlock = 512 // words
+	// mostSmall is the largest block, in words, that is cut out of a larger one.
+	mostSmall = 128
+	// firstWord begins the first piece that a block of any use fits in.
+	firstWord = (1<<3 - 1) << pageBits
 )
 
-// words is an arena of blocks of 32-bit words, in sizes of powers of two. Word 0
-// of a block is the number of the next block, word 1 its own size; the others
-// hold items. Blocks are numbered by their first word; 0 is none.
-type words struct {
-	dir  atomic.Pointer[[]*[wordPage]atomic.Uint32]
-	next uint32                  // writer's: the first word never taken
-	free [bits.UintSize][]uint32 // writer's: blocks given back, by log2 of their size
-}
+// of returns the words of a block.
+func (w *words) of(start, size uint32) []uint64 { return w.slice(start, size) }
 
-func (w *words) at(i uint32) *atomic.Uint32 {
-	return &(*w.dir.Load())[i/wordPage][i%wordPage]
-}
-
-// block returns the words of a block.
-func (w *words) block(start uint32) []atomic.Uint32 {
-	page := (*w.dir.Load())[start/wordPage]
-	at := start % wordPage
-	return page[at : at+page[at+1].Load()]
-}
-
-// take returns an empty block of at least n words, at most maxBlock.
-func (w *words) take(n int) uint32 {
-	class := bits.Len(uint(min(max(n, minBlock), maxBlock) - 1))
-	size := uint32(1) << class
-	var start uint32
-	if list := w.free[class]; len(list) > 0 {
-		start = list[len(list)-1]
-		w.free[class] = list[:len(list)-1]
-	} else {
-		start = w.grow(size)
+// takeBlock returns an empty block.
+func (w *words) takeBlock(size uint32, m *memory) uint32 {
+	start, used := w.reuse(size)
+	if !used {
+		return w.grow(size, m)
 	}
-	w.at(start + 1).Store(size)
-	block := w.block(start)
-	for i := range block {
-		if i != 1 {
-			block[i].Store(0)
-		}
-	}
+	clear(w.of(start, size))
 	return start
 }
 
-func (w *words) grow(size uint32) uint32 {
-	var dir []*[wordPage]atomic.Uint32
-	if d := w.dir.Load(); d != nil {
-		dir = *d
-	}
-	w.next = max(w.next, minBlock)
-	if left := uint32(len(dir))*wordPage - w.next; len(dir) == 0 || left < size {
-		for len(dir) > 0 && left > 0 { // cut what is left of the page into smaller blocks
-			class := bits.Len32(left) - 1
-			w.free[class] = append(w.free[class], w.next)
-			w.next += 1 << class
-			left -= 1 << class
+func (w *words) reuse(size uint32) (start uint32, ok bool) {
+	if size > mostSmall {
+		if start, ok = pop(w.large[size]); ok {
+			w.large[size] = w.large[size][:len(w.large[size])-1]
 		}
-		dir = append(dir, new([wordPage]atomic.Uint32))
-		w.dir.Store(&dir)
+		return start, ok
 	}
-	start := w.next
+	if start, ok = pop(w.small[size]); ok {
+		w.small[size] = w.small[size][:len(w.small[size])-1]
+		return start, true
+	}
+	if w.spare.size < size {
+		w.renew()
+	}
+	if w.spare.size < size {
+		return 0, false
+	}
+	start = w.spare.start
+	w.spare = block{start + size, w.spare.size - size}
+	return start, true
+}
+
+func pop(list []uint32) (uint32, bool) {
+	if len(list) == 0 {
+		return 0, false
+	}
+	return list[len(list)-1], true
+}
+
+// renew takes a large block that nobody uses as the one to cut small ones from.
+func (w *words) renew() {
+	for size, list := range w.large {
+		if len(list) == 0 {
+			delete(w.large, size)
+			continue
+		}
+		w.put(w.spare)
+		w.spare = block{list[len(list)-1], size}
+		w.large[size] = list[:len(list)-1]
+		return
+	}
+}
+
+func (w *words) grow(size uint32, m *memory) uint32 {
+	w.next = max(w.next, firstWord)
+	for w.left(w.next) < size {
+		left := w.left(w.next)
+		if w.has(w.next) { // else it was never needed
+			w.give(w.next, left)
+		}
+		w.next += left
+	}
+	w.ensure(w.next, m)
 	w.next += size
-	return start
+	return w.next - size
 }
 
 // give takes a block back that no reader can reach any more.
-func (w *words) give(start uint32) {
-	class := bits.Len32(w.at(start+1).Load()) - 1
-	w.free[class] = append(w.free[class], start)
-}
+func (w *words) give(start, size uint32) { w.put(block{start, size}) }
 
-func (w *words) room(n int) bool { return uint64(w.next)+uint64(n)*maxBlock < 1<<31 }
-
-func (w *words) pageCount() int {
-	if d := w.dir.Load(); d != nil {
-		return len(*d)
+func (w *words) put(b block) {
+	switch {
+	case b.size == 0:
+	case b.size <= mostSmall:
+		w.small[b.size] = append(w.small[b.size], b.start)
+	default:
+		if w.large == nil {
+			w.large = map[uint32][]uint32{}
+		}
+		w.large[b.size] = append(w.large[b.size], b.start)
 	}
-	return 0
 }
