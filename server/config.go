@@ -32,6 +32,14 @@ type Config struct {
 	// answered with `overloaded`. 0 is 4,096.
 	Requests int
 
+	// LongRequests is the most requests that wait, after their first millisecond, for
+	// a core to go on with: all but one are theirs. Further ones are answered with
+	// `overloaded`. 0 is 256.
+	LongRequests int
+
+	// BatchChecks is the most questions of one batch. 0 is 10,000.
+	BatchChecks int
+
 	// Compilations is the most schemas that are compiled at once; further ones wait.
 	// 0 is 2.
 	Compilations int
@@ -57,6 +65,8 @@ const (
 	defaultRequestTimeout = 30 * time.Second
 	defaultStreamTimeout  = time.Hour
 	defaultRequests       = 4096
+	defaultLongRequests   = 256
+	defaultBatchChecks    = 10_000
 	defaultCompilations   = 2
 	defaultConnections    = 16384
 	defaultBodyBytes      = 8 << 20
@@ -71,6 +81,8 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.RequestTimeout, defaultRequestTimeout)
 	orDefault(&c.StreamTimeout, defaultStreamTimeout)
 	orDefault(&c.Requests, defaultRequests)
+	orDefault(&c.LongRequests, defaultLongRequests)
+	orDefault(&c.BatchChecks, defaultBatchChecks)
 	orDefault(&c.Compilations, defaultCompilations)
 	orDefault(&c.Connections, defaultConnections)
 	orDefault(&c.BodyBytes, defaultBodyBytes)
@@ -92,7 +104,7 @@ func (c Config) apiLimits() api.Limits {
 	return api.Limits{
 		BodyBytes:          c.BodyBytes,
 		JSONDepth:          64,
-		BatchChecks:        1000,
+		BatchChecks:        c.BatchChecks,
 		WriteOperations:    10_000,
 		Preconditions:      100,
 		ContextualTuples:   1000,

@@ -46,12 +46,12 @@ func (s *Server) diffSchema(w http.ResponseWriter, r *http.Request) error {
 		out.Changes = append(out.Changes, wireChange(c))
 	}
 	if !request.ChangesOnly {
-		if out.Tests, err = s.regressions(r.Context(), before, made.module, snap.now); err != nil {
+		if out.Tests, err = s.regressions(&snap.pace, before, made.module, snap.now); err != nil {
 			return err
 		}
 		change := impact.Change{Before: before.Schema, After: made.module, Tuples: snap.Tuples(tuple.Filter{}, nil), Now: snap.now,
 			Limits: impact.Limits{Nodes: s.config.EvaluationNodes}}
-		if err := s.compare(r.Context(), change, request.Impact, &out); err != nil {
+		if err := s.compare(&snap.pace, change, request.Impact, &out); err != nil {
 			return err
 		}
 	}

@@ -32,7 +32,7 @@ func (s *Server) expand(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer snap.Close()
-	tree, err := engine.Expand(r.Context(), view, o, permission, engine.ExpandOptions{Depth: request.Depth, Nodes: s.limits.TreeNodes})
+	tree, err := engine.Expand(&snap.pace, view, o, permission, engine.ExpandOptions{Depth: request.Depth, Nodes: s.limits.TreeNodes})
 	if err != nil {
 		return places{objectType: o.Type, object: "/object", permission: permission}.of(err)
 	}

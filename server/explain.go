@@ -18,9 +18,9 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer snap.Close()
 	view.Context.Trace = true // keep the values that conditions read
-	explanation, err := engine.Explain(r.Context(), view, asked.Question)
+	explanation, err := engine.Explain(&snap.pace, view, asked.Question)
 	if err != nil {
-		return asked.places().of(err)
+		return placesOf(asked.Question).of(err)
 	}
 	return respond(w, http.StatusOK, api.ExplainResponse{Answer: s.answer(explanation.Answer), Evaluated: snap.evaluated,
 		Explanation: wireStep(explanation.Root)})

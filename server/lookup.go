@@ -42,7 +42,7 @@ func (s *Server) lookupObjects(w http.ResponseWriter, r *http.Request) error {
 	defer p.Close()
 	places := places{objectType: q.Type, object: "/object_type", permission: q.Permission, subject: "/subject"}
 	entries := func(yield func(api.FoundObject, string, error) bool) {
-		for found, err := range engine.StreamObjects(r.Context(), view, q, p.after) {
+		for found, err := range engine.StreamObjects(&p.pace, view, q, p.after) {
 			entry := api.FoundObject{Object: found.Object.String(), Result: result(found.Answer.Outcome), Missing: found.Answer.Missing}
 			if !yield(entry, found.Object.ID, places.of(err)) {
 				return
@@ -78,7 +78,7 @@ func (s *Server) lookupSubjects(w http.ResponseWriter, r *http.Request) error {
 	defer p.Close()
 	places := places{objectType: q.Object.Type, object: "/object", permission: q.Permission, subject: "/subject_type"}
 	entries := func(yield func(api.FoundSubject, string, error) bool) {
-		for found, err := range engine.StreamSubjects(r.Context(), view, q, p.after) {
+		for found, err := range engine.StreamSubjects(&p.pace, view, q, p.after) {
 			entry := api.FoundSubject{Subject: found.Subject.String(), Result: result(found.Answer.Outcome), Missing: found.Answer.Missing}
 			if entry.Result == api.Denied { // it is named because everybody else has it
 				entry.Result = api.Excluded
@@ -110,7 +110,7 @@ func (s *Server) lookupPermissions(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	defer p.Close()
-	all, err := engine.LookupPermissions(r.Context(), view, o, who)
+	all, err := engine.LookupPermissions(&p.pace, view, o, who)
 	if err != nil {
 		return places{objectType: o.Type, object: "/object", subject: "/subject"}.of(err)
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -88,7 +89,18 @@ func (m *metrics) observe(r *route, status int, took time.Duration) {
 	r.duration.Observe(took.Seconds())
 }
 
-func (m *metrics) failed() { m.failures.Inc() }
+// outcomeCounts counts the answers of a batch.
+type outcomeCounts struct {
+	outcomes [3]atomic.Int64 // by engine.Outcome
+	failed   atomic.Int64
+}
+
+func (m *metrics) answered(counts *outcomeCounts) {
+	for outcome := range counts.outcomes {
+		m.outcomes[outcome].Add(float64(counts.outcomes[outcome].Load()))
+	}
+	m.failures.Add(float64(counts.failed.Load()))
+}
 
 func (m *metrics) handler() http.Handler {
 	mux := http.NewServeMux()

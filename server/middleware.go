@@ -73,6 +73,7 @@ func (s *Server) admit(seen *observed, r *http.Request) {
 		respondProblem(seen, api.NewProblem(api.Overloaded, fmt.Sprintf("the server works on %d requests already", s.config.Requests)))
 		return
 	}
+	s.lane.arrived.Add(1)
 	if s.shortcut(seen, r) {
 		return
 	}

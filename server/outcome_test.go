@@ -3,6 +3,7 @@ package server_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"sync"
@@ -94,13 +95,75 @@ func TestBatch(t *testing.T) {
 	if !reflect.DeepEqual(said, want) {
 		t.Errorf("got  %q\nwant %q", said, want)
 	}
-	many := api.BatchRequest{Checks: make([]api.Question, 1001)}
+	many := api.BatchRequest{Checks: make([]api.Question, 10_001)}
 	for i := range many.Checks {
 		many.Checks[i] = secret
 	}
 	if _, err := w.CheckBatch(t.Context(), many); !errors.Is(err, api.TooMany) {
-		t.Errorf("1,001 questions: %v", err)
+		t.Errorf("10,001 questions: %v", err)
 	}
+}
+
+// A batch of thousands answers each question in its place as a check would,
+// whatever its neighbours are and however many batches run at once.
+func TestLargeBatch(t *testing.T) {
+	w := start(t, server.Config{})
+	ctx := t.Context()
+	kinds := []api.Question{
+		check("document:readme", "view", "user:ana").Question,
+		check("document:readme", "view", "user:bob").Question,
+		check("document:plan", "view", "user:bob").Question,
+		check("document:plan", "view", "user:eve").Question,
+		check("document:secret", "view", "user:ana").Question,
+		check("document:readme", "veiw", "user:ana").Question,
+		check("document", "view", "user:ana").Question,
+		check("document:none", "view", "user:nobody").Question,
+	}
+	with := kinds[4]
+	with.Context = api.Context(`{"ip":"10.1.1.1"}`)
+	kinds = append(kinds, with)
+	want := make([]string, len(kinds))
+	word := func(a *api.Answer, p *api.Problem) string {
+		if p != nil {
+			return string(p.Code)
+		}
+		return fmt.Sprint(a.Result, a.Allowed, a.Missing)
+	}
+	for i, q := range kinds {
+		answer, err := w.Check(ctx, api.CheckRequest{Question: q})
+		if want[i] = word(&answer.Answer, api.AsProblem(err)); err != nil && api.AsProblem(err) == nil {
+			t.Fatal(err)
+		}
+	}
+	var group sync.WaitGroup
+	for g := range 4 {
+		group.Go(func() {
+			order := rand.New(rand.NewPCG(uint64(g), 1))
+			for range 10 {
+				var request api.BatchRequest
+				var picked []int
+				for range 1 + order.IntN(3000) {
+					k := order.IntN(len(kinds))
+					picked, request.Checks = append(picked, k), append(request.Checks, kinds[k])
+				}
+				got, err := w.CheckBatch(ctx, request)
+				if err != nil || len(got.Results) != len(picked) {
+					t.Errorf("%d results of %d, %v", len(got.Results), len(picked), err)
+					return
+				}
+				for i, r := range got.Results {
+					if said := word(r.Answer, r.Problem); said != want[picked[i]] {
+						t.Errorf("question %d: got %s, want %s", i, said, want[picked[i]])
+						return
+					}
+					if r.Problem != nil && len(r.Problem.Errors) > 0 && !strings.HasPrefix(r.Problem.Errors[0].Pointer, fmt.Sprintf("/checks/%d/", i)) {
+						t.Errorf("question %d has its fault at %s", i, r.Problem.Errors[0].Pointer)
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestConsistency(t *testing.T) {

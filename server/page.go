@@ -89,7 +89,7 @@ func answerPage[T any](s *Server, w http.ResponseWriter, r *http.Request, p *pag
 	)
 	entries(func(entry T, key string, err error) bool {
 		if err == nil {
-			err = r.Context().Err()
+			err = p.pace.Err()
 		}
 		if failed = err; err != nil {
 			return false
@@ -122,13 +122,13 @@ func answerStream[T any](s *Server, w http.ResponseWriter, r *http.Request, p *p
 	)
 	entries(func(entry T, _ string, err error) bool {
 		if err == nil {
-			err = r.Context().Err()
+			err = p.pace.Err()
 		}
 		if failed = err; err != nil {
 			return false
 		}
 		if out == nil {
-			out = newLines(w, s.config.RequestTimeout)
+			out = newLines(w, &p.pace, s.config.RequestTimeout)
 		}
 		failed = out.write(entry)
 		return failed == nil
@@ -137,7 +137,7 @@ func answerStream[T any](s *Server, w http.ResponseWriter, r *http.Request, p *p
 		return failed
 	}
 	if out == nil {
-		out = newLines(w, s.config.RequestTimeout)
+		out = newLines(w, &p.pace, s.config.RequestTimeout)
 	}
 	if failed != nil {
 		out.end(p.evaluated, s.problem(r, failed))

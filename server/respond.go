@@ -30,6 +30,9 @@ func respondProblem(w http.ResponseWriter, problem *api.Problem) {
 		bare := api.NewProblem(problem.Code, problem.Title)
 		text, _ = json.Marshal(bare)
 	}
+	if problem.Code == api.Overloaded {
+		w.Header().Set("Retry-After", "1")
+	}
 	write(w, problem.Status, api.ProblemJSON, text)
 }
 
@@ -59,31 +62,32 @@ func wantsStream(r *http.Request) bool {
 // lines writes an NDJSON stream. Its last line is an end or a problem; a client
 // that sees neither knows that the stream was cut.
 type lines struct {
-	w   http.ResponseWriter
-	buf *bufio.Writer
-	n   int
+	w    http.ResponseWriter
+	buf  *bufio.Writer
+	pace *pace
+	n    int
 }
 
 // flushEvery is how many lines may wait before they are sent.
 const flushEvery = 256
 
-func newLines(w http.ResponseWriter, patience time.Duration) *lines {
+func newLines(w http.ResponseWriter, pace *pace, patience time.Duration) *lines {
 	header := w.Header()
 	header.Set("Content-Type", api.NDJSON)
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
-	return &lines{w: w, buf: bufio.NewWriterSize(portion{w, patience}, 32<<10)}
+	return &lines{w: w, buf: bufio.NewWriterSize(patient{w, patience}, 32<<10), pace: pace}
 }
 
-// portion gives every write of a stream its own deadline, in place of the whole
+// patient gives every write of a stream its own deadline, in place of the whole
 // answer's.
-type portion struct {
+type patient struct {
 	http.ResponseWriter
 	patience time.Duration
 }
 
-func (p portion) Write(b []byte) (int, error) {
+func (p patient) Write(b []byte) (int, error) {
 	err := http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(p.patience))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
@@ -105,7 +109,10 @@ func (l *lines) write(item any) error {
 	return nil
 }
 
+// flush sends what waits. A client may be slow to read it: the seat in the lane is
+// for others meanwhile.
 func (l *lines) flush() error {
+	l.pace.leave()
 	if err := l.buf.Flush(); err != nil {
 		return err
 	}

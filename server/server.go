@@ -22,6 +22,7 @@ type Server struct {
 	mux      *http.ServeMux
 	patterns []string     // of the routes, as registered
 	working  atomic.Int64 // requests at work
+	lane     *lane
 	metrics  *metrics
 
 	checkRoute, batchRoute *route // of shortcut
@@ -36,6 +37,7 @@ func New(node *raftstore.Node, config Config) *Server {
 	orDefault(&config.EvaluationNodes, engine.DefaultNodes)
 	s := &Server{config: config, limits: config.apiLimits(), node: node, mux: http.NewServeMux(),
 		compiling: make(chan struct{}, config.Compilations)}
+	s.lane = newLane(config.LongRequests)
 	s.metrics = newMetrics()
 	s.metrics.watch(node)
 	s.routes()

@@ -17,8 +17,15 @@ import (
 // and one instant. Whoever opens it closes it.
 type snapshot struct {
 	*raftstore.View
+	pace      pace // the context of what is evaluated over it
 	now       time.Time
 	evaluated api.Evaluated
+}
+
+// Close lets go of the revision, and of what the request holds of the lane.
+func (s *snapshot) Close() {
+	s.pace.leave()
+	s.View.Close()
 }
 
 // open pins the store of a route as the consistency asks. The instant is At where
@@ -43,7 +50,7 @@ func (s *Server) open(ctx context.Context, store string, when api.Moment) (*snap
 			now = clock
 		}
 	}
-	return s.snapshot(view, now)
+	return s.snapshot(ctx, view, now)
 }
 
 // openView is open, with what the engine walks there.
@@ -92,17 +99,17 @@ func (s *Server) reopen(ctx context.Context, store string, c cursor) (*snapshot,
 	if err != nil {
 		return nil, err
 	}
-	return s.snapshot(view, c.instant())
+	return s.snapshot(ctx, view, c.instant())
 }
 
-func (s *Server) snapshot(view *raftstore.View, now time.Time) (*snapshot, error) {
+func (s *Server) snapshot(ctx context.Context, view *raftstore.View, now time.Time) (*snapshot, error) {
 	token, err := s.node.Token(view.Revision())
 	if err != nil {
 		view.Close()
 		return nil, err
 	}
 	now = now.UTC()
-	return &snapshot{View: view, now: now, evaluated: api.Evaluated{Token: token, EvaluatedAt: now}}, nil
+	return &snapshot{View: view, pace: s.lane.pace(ctx), now: now, evaluated: api.Evaluated{Token: token, EvaluatedAt: now}}, nil
 }
 
 // consistency reads the one-of object.
@@ -242,8 +249,8 @@ func (p places) of(err error) error {
 	return api.Faults{nameFault(p.subject, api.UnknownRelation, unknown)}.Problem()
 }
 
-// places are those of a check.
-func (q question) places() places {
+// placesOf are those of a check.
+func placesOf(q engine.Question) places {
 	return places{objectType: q.Object.Type, object: "/object", permission: q.Permission, subject: "/subject"}
 }
 

@@ -1,0 +1,118 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/pemba-authz/pemba/server/api"
+)
+
+// lane keeps requests that take long from slowing the others. The first moment of
+// every request is free; who needs more goes on with a seat only, and there is a
+// seat less than there are cores. Seats are passed on in the order of asking,
+// after a slice of time, so that a short list does not wait for a long one to end;
+// and while other requests come in, a seat works half of its time.
+type lane struct {
+	base    time.Time
+	seats   chan struct{} // holds one element per request that has a seat
+	queue   int64         // most requests that wait for one
+	waiting atomic.Int64
+	arrived atomic.Int64 // requests, also those that need no seat
+}
+
+const (
+	freeSpan = time.Millisecond // most checks need a hundredth
+	slice    = time.Millisecond
+)
+
+func newLane(queue int) *lane {
+	return &lane{base: time.Now(), seats: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), queue: int64(queue)}
+}
+
+// sit waits for a seat.
+func (l *lane) sit(ctx context.Context) error {
+	if l.trySit() {
+		return nil
+	}
+	defer l.waiting.Add(-1)
+	if l.waiting.Add(1) > l.queue {
+		return api.NewProblem(api.Overloaded, fmt.Sprintf("the request takes long, and %d like it wait already", l.queue))
+	}
+	select {
+	case l.seats <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *lane) trySit() bool {
+	select {
+	case l.seats <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *lane) stand() { <-l.seats }
+
+// pace is a request's context for the engine, which asks it now and then whether
+// to go on: that is where a long request waits for its seat. One goroutine uses
+// it, and holds no lock when it asks.
+type pace struct {
+	context.Context
+	lane    *lane
+	seated  bool
+	until   time.Duration // since lane.base: when the free span or the slice ends
+	arrived int64         // what lane.arrived was when it began
+	failed  error
+}
+
+// pace begins the free span of a request. Whoever gets it leaves it.
+func (l *lane) pace(ctx context.Context) pace {
+	return pace{Context: ctx, lane: l, until: time.Since(l.base) + freeSpan}
+}
+
+// Err says why the request must end; nil lets it go on, perhaps after a wait.
+func (p *pace) Err() error {
+	if err := p.Context.Err(); err != nil {
+		return err
+	}
+	if p.failed == nil && time.Since(p.lane.base) >= p.until {
+		p.failed = p.next()
+	}
+	return p.failed
+}
+
+// next waits until there is another slice of time for the request.
+func (p *pace) next() error {
+	if p.seated {
+		if p.lane.arrived.Load() != p.arrived {
+			time.Sleep(slice)
+		}
+		if p.lane.waiting.Load() > 0 {
+			p.leave()
+		}
+	}
+	if !p.seated {
+		if err := p.lane.sit(p.Context); err != nil {
+			return err
+		}
+		p.seated = true
+	}
+	p.until, p.arrived = time.Since(p.lane.base)+slice, p.lane.arrived.Load()
+	return nil
+}
+
+// leave gives the seat back, if there is one: at the end, and while the request
+// waits for something else. It needs one again to go on.
+func (p *pace) leave() {
+	if p.seated {
+		p.seated, p.until = false, 0
+		p.lane.stand()
+	}
+}
