@@ -57,6 +57,17 @@ func (c *Client) Cluster(ctx context.Context) (api.Cluster, error) {
 	return get[api.Cluster](ctx, c, api.Prefix+"/cluster")
 }
 
+// VerifyCluster makes every member recount all of its data at one revision and
+// compares them: VerifyResponse.Equal is what came of it. It takes as long as a
+// member needs to read everything.
+func (c *Client) VerifyCluster(ctx context.Context) (api.VerifyResponse, error) {
+	var out api.VerifyResponse
+	if err := c.do(ctx, call{method: http.MethodPost, path: api.Prefix + "/cluster/verify", safe: true}, &out); err != nil {
+		return api.VerifyResponse{}, err
+	}
+	return out, nil
+}
+
 // RemoveMember takes a node out of the cluster.
 func (c *Client) RemoveMember(ctx context.Context, id string) (api.Cluster, error) {
 	var out api.Cluster

@@ -69,6 +69,10 @@ type Config struct {
 	// does.
 	ScrubInterval time.Duration
 
+	// CompareInterval is how often the node compares what it has counted with the
+	// other members. 0 is DefaultCompareInterval; negative never does.
+	CompareInterval time.Duration
+
 	// HeartbeatTimeout is how long a follower waits for the leader before it stands
 	// for election. 0 is 400 ms.
 	HeartbeatTimeout time.Duration
@@ -132,6 +136,7 @@ const (
 	DefaultHistoryWindow   = 24 * time.Hour
 	DefaultCollectInterval = time.Minute
 	DefaultScrubInterval   = 24 * time.Hour
+	DefaultCompareInterval = time.Minute
 	DefaultTrailingBytes   = 1 << 30
 )
 
@@ -155,6 +160,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.CollectInterval, DefaultCollectInterval)
 	orDefault(&c.ScrubInterval, DefaultScrubInterval)
 	orDefault(&c.CertificateInterval, 10*time.Second)
+	orDefault(&c.CompareInterval, DefaultCompareInterval)
 	orDefault(&c.HeartbeatTimeout, 400*time.Millisecond)
 	orDefault(&c.ElectionTimeout, c.HeartbeatTimeout)
 	orDefault(&c.LeaseTimeout, c.HeartbeatTimeout/2)

@@ -169,7 +169,8 @@ func (n *Node) verifyIndex(context.Context) (leaderIndex, error) {
 	if err := n.raft.Barrier(raftTimeout).Error(); err != nil {
 		return leaderIndex{}, notProposed(err)
 	}
-	return leaderIndex{n.state.AppliedRevision(), tuple.Revision(n.raft.LastIndex())}, nil
+	index := leaderIndex{n.state.AppliedRevision(), tuple.Revision(n.raft.LastIndex())}
+	return index, n.serving() // a node that rebuilds itself lets entries go by
 }
 
 // loneIndex is verifyIndex of the only voter: nobody else can lead. Before it has

@@ -30,6 +30,14 @@ var (
 	// stopped serving. Other nodes are not concerned. Status says what it was.
 	ErrHalted = errors.New("this node has halted after a local fault; see its log")
 
+	// ErrRebuilding means that this node found its data damaged and is rebuilding it
+	// from the other members. It serves again by itself.
+	ErrRebuilding = errors.New("this node found its data damaged and rebuilds it from the other members; ask another node")
+
+	// ErrDiffers means that this node holds something else at a revision than other
+	// members do.
+	ErrDiffers = errors.New("this node's data differs from the other members'")
+
 	// ErrClosed means that the node was closed.
 	ErrClosed = errors.New("the node is closed")
 

@@ -31,6 +31,14 @@ func (n *Node) Isolate(on bool) { n.port.mute(on) }
 // Fail makes a node meet a local fault.
 func (n *Node) Fail(err error) { n.fsm.halt(err) }
 
+// Diverge makes this node alone apply a write in the place of the next entry of
+// the log, as a fault of apply or of memory would.
+func (n *Node) Diverge(store string, w WriteRequest) error {
+	index, term := n.state.Applied()
+	_, err := n.state.Apply(index+1, term, command.Entry{Commands: []command.Command{{Store: store, Body: &w}}})
+	return err
+}
+
 // Snapshot takes a snapshot now.
 func (n *Node) Snapshot() error { return n.raft.Snapshot().Error() }
 

@@ -133,8 +133,13 @@ func (n *Node) handle(ctx context.Context, m method, payload []byte) ([]byte, er
 	if err := n.serving(); err != nil {
 		return nil, err
 	}
-	if m == methodJoin {
+	switch m {
+	case methodJoin:
 		return n.handleJoin(ctx, payload)
+	case methodSummary:
+		return n.handleSummary(ctx, payload)
+	case methodFetch:
+		return n.handleFetch(ctx, payload)
 	}
 	if n.raft.State() != raft.Leader {
 		return nil, ErrNotLeader

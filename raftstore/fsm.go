@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
@@ -21,10 +22,15 @@ import (
 type fsm struct {
 	state     *state.State
 	snapshots *snapshots
-	fault     func(error) // told once, with the first error
+	fault     func(error) // told once, with the first error that is this node's own
+	damaged   func(error) // told that the state is not what it should be
 
 	halted atomic.Bool   // a local fault: nothing is applied any more
 	term   atomic.Uint64 // of the last entry that reached apply
+
+	mu        sync.Mutex // held while an entry is applied or the state is replaced; guards what follows
+	suspended bool       // the state is damaged: nothing is applied until it is replaced
+	last      uint64     // the last entry that came, applied or not
 }
 
 // applied is what apply answers to a proposer.
@@ -37,8 +43,19 @@ type applied struct {
 // its build does not know) is no rejection: other nodes will have applied the
 // entry, so this one may not go on.
 func (f *fsm) Apply(entry *raft.Log) any {
-	if f.halted.Load() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.apply(entry)
+}
+
+// apply applies an entry. The caller holds mu.
+func (f *fsm) apply(entry *raft.Log) applied {
+	f.last = entry.Index
+	switch {
+	case f.halted.Load():
 		return applied{err: ErrHalted}
+	case f.suspended:
+		return applied{err: ErrRebuilding}
 	}
 	if index, _ := f.state.Applied(); entry.Index <= index {
 		f.term.Store(entry.Term)
@@ -50,7 +67,13 @@ func (f *fsm) Apply(entry *raft.Log) any {
 	}
 	results, err := f.state.Apply(entry.Index, entry.Term, decoded)
 	if err != nil {
-		return applied{err: f.halt(fmt.Errorf("apply entry %d: %w", entry.Index, err))}
+		err = fmt.Errorf("apply entry %d: %w", entry.Index, err)
+		if errors.Is(err, state.ErrCorrupt) {
+			f.suspended = true
+			f.damaged(err)
+			return applied{err: err}
+		}
+		return applied{err: f.halt(err)}
 	}
 	f.term.Store(entry.Term)
 	return applied{results: results}
@@ -63,14 +86,64 @@ func (f *fsm) halt(err error) error {
 	return err
 }
 
+// suspend stops applying: what is applied to a damaged state is damage too.
+func (f *fsm) suspend() {
+	f.mu.Lock()
+	f.suspended = true
+	f.mu.Unlock()
+}
+
+// seen returns the last entry that came or is part of the state.
+func (f *fsm) seen() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	index, _ := f.state.Applied()
+	return max(f.last, index, f.snapshots.applied())
+}
+
+// replace replaces the state and goes on applying: first what came meanwhile,
+// from the log, which is not compacted as long as there are no snapshots.
+func (f *fsm) replace(log raft.LogStore, put func() error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.suspended { // the leader has sent a snapshot meanwhile
+		return nil
+	}
+	if err := put(); err != nil {
+		return err
+	}
+	index, _ := f.state.Applied()
+	f.suspended = false
+	for to := f.last; index < to; {
+		index++
+		var entry raft.Log
+		if err := log.GetLog(index, &entry); err != nil {
+			return f.halt(fmt.Errorf("read entry %d of the log again: %w", index, err))
+		}
+		if entry.Type != raft.LogCommand {
+			continue
+		}
+		if err := f.apply(&entry).err; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // StoreConfiguration lets Raft count changes of membership as applied, so that a
 // snapshot may follow one. The configuration itself is kept with the snapshot.
 func (f *fsm) StoreConfiguration(uint64, raft.Configuration) {}
 
 // Snapshot begins a snapshot of everything applied so far.
 func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
-	if f.halted.Load() {
+	f.mu.Lock()
+	suspended := f.suspended
+	f.mu.Unlock()
+	switch {
+	case f.halted.Load():
 		return nil, ErrHalted
+	case suspended: // or the log would be dropped that the new state needs
+		return nil, ErrRebuilding
 	}
 	index, _ := f.state.Applied()
 	return &localSnapshot{state: f.state, index: index}, nil
@@ -82,10 +155,13 @@ func (f *fsm) Restore(source io.ReadCloser) error {
 	if f.halted.Load() {
 		return ErrHalted
 	}
-	if applied, _ := f.state.Applied(); applied < f.snapshots.incomingIndex() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if applied, _ := f.state.Applied(); f.suspended || applied < f.snapshots.incomingIndex() {
 		if err := f.state.Import(source); err != nil {
 			return fmt.Errorf("install the leader's snapshot: %w", err)
 		}
+		f.suspended = false
 	} else if err := f.state.Persist(); err != nil {
 		return f.halt(fmt.Errorf("make the state durable: %w", err))
 	}

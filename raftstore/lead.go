@@ -48,7 +48,12 @@ func (n *Node) startLeading(ctx context.Context) (stop func()) {
 func (n *Node) lead(ctx context.Context) {
 	n.log.Debug("this node leads the cluster", "term", n.raft.CurrentTerm())
 	for ctx.Err() == nil {
-		err := n.beginTerm(ctx)
+		err := n.rebuildCause()
+		if err != nil { // it could apply nothing
+			n.handOver()
+		} else {
+			err = n.beginTerm(ctx)
+		}
 		if err == nil {
 			n.collectLoop(ctx)
 			return

@@ -41,10 +41,13 @@ type Node struct {
 	remoteReads *readBatch
 	sealing     atomic.Pointer[sealer] // nil until the cluster's identity is known
 
+	handouts handouts
+
 	ctx        context.Context // ends when the node closes or halts
 	cancel     context.CancelFunc
 	background sync.WaitGroup // what ends with ctx
 	halting    sync.WaitGroup
+	rebuilding sync.WaitGroup
 	stopOnce   sync.Once
 	closeOnce  sync.Once
 	closeErr   error
@@ -59,6 +62,7 @@ type Node struct {
 	fault     error      // why the node halted
 	closed    bool
 	hindrance string // why it is not ready, where there is more to say
+	rebuilds  rebuilds
 }
 
 // PutStore creates a store, or finds the one of that name: StoreInfo.New tells.

@@ -31,6 +31,8 @@ const (
 	methodLastIndex                   // answers the last index of the leader's log
 	methodJoin                        // joinRequest; answers joinAnswer
 	methodRemove                      // a member's id
+	methodSummary                     // summaryRequest; answers summaryAnswer
+	methodFetch                       // fetchRequest; answers a piece of this node's state
 )
 
 func writeFrame(w io.Writer, id uint64, kind byte, payload []byte) error {

@@ -30,11 +30,11 @@ var remoteCodes = []struct {
 	{"cancelled", context.Canceled},
 }
 
-// encodeError writes an error for another member. That this node is closed or
-// has halted means to others that the leader is elsewhere, or will be.
+// encodeError writes an error for another member. That this node is closed,
+// has halted or rebuilds itself means to others that the leader is elsewhere, or will be.
 func encodeError(err error) []byte {
 	e := remoteError{Code: "other", Message: err.Error()}
-	if !errors.Is(err, ErrOutcomeUnknown) && (errors.Is(err, ErrClosed) || errors.Is(err, ErrHalted)) {
+	if !errors.Is(err, ErrOutcomeUnknown) && (errors.Is(err, ErrClosed) || errors.Is(err, ErrHalted) || errors.Is(err, ErrRebuilding)) {
 		err = ErrNotLeader
 	}
 	for _, known := range remoteCodes {

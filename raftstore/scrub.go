@@ -27,8 +27,7 @@ func (n *Node) scrubLoop(ctx context.Context) {
 		switch {
 		case err == nil || ctx.Err() != nil:
 		case errors.Is(err, state.ErrCorrupt):
-			n.halt(err)
-			return
+			n.damaged(err)
 		default:
 			n.log.Warn("the data could not be read again; it is tried later", "error", err)
 		}

@@ -24,7 +24,7 @@ import (
 // follower needs one.
 type snapshots struct {
 	dir   string
-	state *state.State
+	state *state.State // set once it is open
 	log   *raftlog.Log
 
 	ctx    context.Context // ends streams under way
@@ -56,7 +56,7 @@ const (
 )
 
 // openSnapshots reads the record and removes streams that a crash left.
-func openSnapshots(dir string, s *state.State, log *raftlog.Log) (*snapshots, error) {
+func openSnapshots(dir string, log *raftlog.Log) (*snapshots, error) {
 	left, err := filepath.Glob(filepath.Join(dir, spoolPattern))
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func openSnapshots(dir string, s *state.State, log *raftlog.Log) (*snapshots, er
 			return nil, err
 		}
 	}
-	store := &snapshots{dir: dir, state: s, log: log}
+	store := &snapshots{dir: dir, log: log}
 	store.ctx, store.cancel = context.WithCancel(context.Background())
 	text, err := os.ReadFile(filepath.Join(dir, recordName))
 	if errors.Is(err, os.ErrNotExist) {
@@ -85,12 +85,13 @@ func openSnapshots(dir string, s *state.State, log *raftlog.Log) (*snapshots, er
 }
 
 // check compares the record with the state at start: the log behind the record
-// may be gone, so a state that lacks it cannot be brought up to date.
-func (s *snapshots) check() error {
+// may be gone, so a state that lacks it cannot be brought up to date, unless it is
+// rebuilt anyway.
+func (s *snapshots) check(rebuilding bool) error {
 	applied, _ := s.state.Applied()
-	if applied < s.current.Applied {
-		return fmt.Errorf("the state in %s ends at %d, but the log before %d was dropped: the data folder is damaged; remove the node from its cluster and join with an empty folder, or restore a backup",
-			s.dir, applied, s.current.Applied)
+	if !rebuilding && applied < s.current.Applied {
+		return fmt.Errorf("%w: the state in %s ends at %d, but the log before %d was dropped: the data folder is damaged; remove the node from its cluster and join with an empty folder, or restore a backup",
+			state.ErrCorrupt, s.dir, applied, s.current.Applied)
 	}
 	if s.current.Index == 0 {
 		return nil
@@ -100,6 +101,30 @@ func (s *snapshots) check() error {
 	}
 	s.log.SetSnapshot(s.current.Index, s.current.Term)
 	return nil
+}
+
+// configuration returns the newest members that the log or the snapshot names,
+// before Raft runs.
+func (s *snapshots) configuration() (raft.Configuration, error) {
+	last, err := s.log.LastIndex()
+	if err != nil {
+		return raft.Configuration{}, err
+	}
+	for index := last; index > s.current.Index; index-- {
+		var entry raft.Log
+		if err := s.log.GetLog(index, &entry); errors.Is(err, raft.ErrLogNotFound) {
+			break
+		} else if err != nil {
+			return raft.Configuration{}, err
+		}
+		if entry.Type == raft.LogConfiguration {
+			return raft.DecodeConfiguration(entry.Data), nil
+		}
+	}
+	if s.current.Index == 0 {
+		return raft.Configuration{}, nil
+	}
+	return raft.DecodeConfiguration(s.current.Configuration), nil
 }
 
 // close ends streams under way and drops what was received and not installed.
@@ -173,6 +198,14 @@ func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 		return nil, nil, errors.Join(fmt.Errorf("stream the state: %w", err), stream.Close())
 	}
 	return current.meta(id, size), stream, nil
+}
+
+// applied returns what the state had applied when the snapshot in force was made:
+// the log up to there may be gone.
+func (s *snapshots) applied() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current.Applied
 }
 
 // incomingIndex returns the index of the snapshot that was received; 0 for none.

@@ -93,18 +93,71 @@ func (n *Node) open() (err error) {
 	if err := n.loadCertificates(); err != nil {
 		return err
 	}
+	if n.snapshots, err = openSnapshots(dir, n.raftLog); err != nil {
+		return err
+	}
+	if err := n.openState(); err != nil {
+		if !errors.Is(err, state.ErrCorrupt) {
+			return err
+		}
+		if err := n.startOver(err); err != nil {
+			return err
+		}
+	}
+	n.fsm = &fsm{state: n.state, snapshots: n.snapshots, fault: n.halt, damaged: n.damaged, suspended: n.rebuilds.cause != nil}
+	return nil
+}
+
+// openState opens the state and compares it with what the log and its snapshot say.
+func (n *Node) openState() (err error) {
 	n.state, err = state.Open(state.Options{Dir: filepath.Join(n.config.Dir, stateDir), Logger: n.log, Boot: n.config.boot})
 	if err != nil {
 		return err
 	}
-	if n.snapshots, err = openSnapshots(dir, n.state, n.raftLog); err != nil {
-		return err
+	n.snapshots.state = n.state
+	return n.snapshots.check(n.rebuilds.cause != nil)
+}
+
+// startOver puts a damaged state aside and opens an empty one, which is rebuilt
+// from the other voters once Raft runs. Without any it leaves everything as it is.
+func (n *Node) startOver(damage error) error {
+	others, err := n.recordedVoters()
+	if err != nil {
+		return errors.Join(damage, err)
 	}
-	if err := n.snapshots.check(); err != nil {
-		return err
+	if others == 0 || n.config.ListenAddr == "" {
+		return fmt.Errorf("%w; there is no other member to rebuild from: restore a backup into an empty folder", damage)
 	}
-	n.fsm = &fsm{state: n.state, snapshots: n.snapshots, fault: n.halt}
-	return nil
+	if n.state != nil {
+		n.state.Close() // it is damaged: nothing of it needs to become durable
+		n.state = nil
+	}
+	aside, err := emptyAside(n.config.Dir)
+	if err == nil {
+		err = state.SetAside(filepath.Join(n.config.Dir, stateDir), aside)
+	}
+	if err != nil {
+		return errors.Join(damage, fmt.Errorf("put the damaged state aside: %w", err))
+	}
+	n.log.Error("this node's data is damaged: it was put aside, and is rebuilt from the other members", "error", damage, "kept", aside)
+	n.rebuilds.cause = damage
+	return n.openState()
+}
+
+// recordedVoters says how many other voters there are, as far as the log and its
+// snapshot know.
+func (n *Node) recordedVoters() (int, error) {
+	members, err := n.snapshots.configuration()
+	if err != nil {
+		return 0, err
+	}
+	others := 0
+	for _, s := range members.Servers {
+		if string(s.ID) != n.id && s.Suffrage == raft.Voter {
+			others++
+		}
+	}
+	return others, nil
 }
 
 // nodeIdentity is the file that keeps a node's id.
@@ -182,6 +235,10 @@ func (n *Node) start() (alone bool, err error) {
 	n.background.Go(func() { n.remoteReads.run(n.ctx, raftTimeout) })
 	n.background.Go(func() { n.readyLoop(n.ctx) })
 	n.background.Go(func() { n.scrubLoop(n.ctx) })
+	n.background.Go(func() { n.compareLoop(n.ctx) })
+	if n.rebuilds.cause != nil { // found damaged by open
+		n.rebuilding.Go(func() { n.rebuildLoop(n.ctx) })
+	}
 	if n.config.MinFreeBytes > 0 {
 		n.background.Go(func() { n.spaceLoop(n.ctx) })
 	}

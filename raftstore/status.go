@@ -34,7 +34,12 @@ type Status struct {
 	Ready     bool
 	NotReady  string // why it is not ready; "" when it is
 	Fault     error  // why it halted; nil when it did not
-	Time      time.Time
+
+	DiskFull   bool  // it writes no more until there is room
+	Rebuilding error // why it rebuilds its data from the others; nil when it does not
+	Rebuilt    int   // how often it has since its start
+	RebuiltFor error // why it did the last time
+	Time       time.Time
 }
 
 // readyLoop waits until the node has seen everything that was acknowledged
@@ -45,7 +50,7 @@ func (n *Node) readyLoop(ctx context.Context) {
 		if err == nil {
 			err = n.await(ctx, index.revision)
 		}
-		if err == nil && !n.clusterID().IsZero() {
+		if err == nil && !n.clusterID().IsZero() && n.rebuildCause() == nil {
 			close(n.ready)
 			return
 		}
@@ -126,7 +131,12 @@ func (n *Node) Status() Status {
 	}
 	durable, _ := n.state.Durable()
 	s.Durable = tuple.Revision(durable)
-	if n.serving() != nil {
+	s.DiskFull = n.full.Load()
+	n.mu.Lock()
+	s.Rebuilding, s.Rebuilt, s.RebuiltFor = n.rebuilds.cause, n.rebuilds.total, n.rebuilds.last
+	gone := n.closed || n.fault != nil
+	n.mu.Unlock()
+	if gone {
 		return s // the log may be closed
 	}
 	if first, err := n.raftLog.FirstIndex(); err == nil {

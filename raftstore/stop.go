@@ -17,6 +17,7 @@ func (n *Node) Close() error {
 		n.mu.Unlock()
 		n.stopRaft()
 		n.halting.Wait()
+		n.rebuilding.Wait()
 		n.closeErr = n.release()
 	})
 	return n.closeErr
@@ -83,6 +84,7 @@ func (n *Node) handOver() {
 func (n *Node) release() error {
 	n.cancel()
 	var errs []error
+	errs = append(errs, n.handouts.close())
 	if n.snapshots != nil {
 		errs = append(errs, n.snapshots.close())
 	}
@@ -123,6 +125,8 @@ func (n *Node) serving() error {
 		return ErrClosed
 	case n.fault != nil:
 		return ErrHalted
+	case n.rebuilds.cause != nil:
+		return ErrRebuilding
 	}
 	return nil
 }

@@ -65,6 +65,23 @@ func (m *metrics) watch(node *raftstore.Node) {
 					return 1
 				}
 				return 0
+			}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pemba_damaged",
+			Help: "1 while the node's data is damaged: it has halted, or rebuilds itself from the other members."},
+			func() float64 {
+				if s := node.Status(); s.Fault != nil || s.Rebuilding != nil {
+					return 1
+				}
+				return 0
+			}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "pemba_rebuilds_total", Help: "How often the node has rebuilt its damaged data."},
+			func() float64 { return float64(node.Status().Rebuilt) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pemba_disk_full", Help: "1 while the disk is nearly full and the node writes no more."},
+			func() float64 {
+				if node.Status().DiskFull {
+					return 1
+				}
+				return 0
 			}))
 }
 

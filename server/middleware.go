@@ -28,7 +28,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := &observed{ResponseWriter: w, id: newRequestID()}
 	seen.Header()[requestID] = []string{seen.id}
 	patience := s.config.RequestTimeout
-	if wantsStream(r) {
+	if wantsStream(r) || r.URL.Path == verifyPath {
 		patience = s.config.StreamTimeout
 	}
 	ctx := &deadline{Context: r.Context(), at: started.Add(patience)}

@@ -255,6 +255,9 @@ func (j *journey) leave() {
 	cluster, err := j.client.Cluster(j.ctx)
 	j.must(err)
 	j.same([]any{cluster.Ready, cluster.Role, len(cluster.Members)}, []any{true, "leader", 1})
+	verified, err := j.client.VerifyCluster(j.ctx)
+	j.must(err)
+	j.same([]any{verified.Equal, len(verified.Findings), len(verified.Members), verified.Members[0].Stores[0].Name}, []any{true, 0, 1, "acme"})
 	if _, err := j.client.RemoveMember(j.ctx, "nobody"); err == nil {
 		j.t.Error("a member that is not there was removed")
 	}

@@ -76,6 +76,7 @@ func (s *Server) routes() {
 	s.handle("DELETE "+store, s.deleteStore)
 	s.handle("GET /v1/limits", s.getLimits)
 	s.handle("GET /v1/cluster", s.getCluster)
+	s.handle("POST "+verifyPath, s.verifyCluster)
 	s.handle("DELETE /v1/cluster/members/{member}", s.removeMember)
 	s.handle("GET /healthz", s.healthz)
 	s.handle("GET /readyz", s.readyz)

@@ -13,6 +13,8 @@ func clusterCommand() *cli.Command {
 		Name: "cluster", Usage: "the members of a cluster",
 		Subcommands: []*cli.Command{
 			{Name: "show", Usage: "the state of the cluster as the asked node sees it", Flags: flags, Action: showCluster},
+			{Name: "verify", Usage: "make all members recount everything at one revision and compare them; exit code 1 when they differ",
+				Flags: flags, Action: verifyCluster},
 			{Name: "remove", Usage: "take a member out for good; its folder must not be used again", ArgsUsage: "ID", Flags: flags, Action: removeMember},
 			authorityCommand(),
 			certificateCommand(),

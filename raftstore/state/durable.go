@@ -43,7 +43,7 @@ func readDurable(dir string) (durable, error) {
 		err = json.Unmarshal(text, &d)
 	}
 	if err != nil {
-		return d, fmt.Errorf("the file that says what is durable: %w", err)
+		return d, fmt.Errorf("%w: the file that says what is durable: %w", ErrCorrupt, err)
 	}
 	return d, nil
 }

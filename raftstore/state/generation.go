@@ -8,8 +8,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -24,6 +26,8 @@ type generation struct {
 	dir  string
 	db   *badger.DB
 	refs int // the State's own and the views'; guarded by State.mu
+
+	aside string // where it goes when it was replaced; "": nowhere. Guarded by State.mu.
 
 	// The cleaner's own: below these there is nothing left to remove.
 	recordsCleaned tuple.Revision
@@ -56,11 +60,49 @@ func openGeneration(dir string, log *slog.Logger) (*generation, error) {
 	o.Compression = options.None
 	o.BlockCacheSize = 0
 	o.MetricsEnabled = false
-	db, err := badger.OpenManaged(o)
+	var db *badger.DB
+	err := guard(func() (err error) {
+		db, err = badger.OpenManaged(o)
+		return err
+	})
+	if err != nil && !unfit(err) && !errors.Is(err, ErrCorrupt) {
+		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	return &generation{dir: dir, db: db, refs: 1}, nil
+}
+
+// guard turns a panic of Badger over damaged files into an error.
+func guard(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: Badger: %v", ErrCorrupt, p)
+		}
+	}()
+	return do()
+}
+
+func (g *generation) close() error { return guard(g.db.Close) }
+
+// unfit says that Badger could not open its files for a reason that is no damage.
+func unfit(err error) bool {
+	for _, cause := range []error{fs.ErrPermission, syscall.ENOSPC, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EROFS} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return strings.Contains(err.Error(), "directory lock") // another process has them open
+}
+
+// SetAside moves a state that does not open to another folder, so that an empty
+// one can be opened in its place.
+func SetAside(dir, aside string) error {
+	if err := os.Rename(dir, aside); err != nil {
+		return err
+	}
+	return disk.Sync(filepath.Dir(dir))
 }
 
 // badgerLog passes on what operators should know.
@@ -79,32 +121,49 @@ func currentGeneration(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
+	there, err := generations(dir)
+	if err != nil {
+		return "", err
+	}
 	text, err := os.ReadFile(filepath.Join(dir, currentFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && len(there) == 0 {
 		if err := switchGeneration(dir, generationPrefix+"1"); err != nil {
 			return "", err
 		}
 		return filepath.Join(dir, generationPrefix+"1"), nil
 	}
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: the file that names the folder in force: %w", ErrCorrupt, err)
 	}
 	name := strings.TrimSpace(string(text))
-	if _, err := generationNumber(name); err != nil {
-		return "", fmt.Errorf("%s in %s names no folder of this state: %q", currentFile, dir, name)
+	_, err = generationNumber(name)
+	if err != nil || len(there) > 0 && !slices.Contains(there, name) { // or what is there would be removed
+		return "", fmt.Errorf("%w: %s in %s names no folder of this state: %q", ErrCorrupt, currentFile, dir, name)
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return "", err
-	}
-	for _, e := range entries {
-		if _, err := generationNumber(e.Name()); err == nil && e.Name() != name {
-			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-				return "", err
-			}
+	for _, other := range there {
+		if other == name {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, other)); err != nil {
+			return "", err
 		}
 	}
 	return filepath.Join(dir, name), nil
+}
+
+// generations lists the folders of a state.
+func generations(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if _, err := generationNumber(e.Name()); err == nil {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
 }
 
 func generationNumber(name string) (int, error) {
@@ -134,13 +193,16 @@ func switchGeneration(dir, name string) error {
 func (s *State) release(g *generation) error {
 	s.mu.Lock()
 	g.refs--
-	last, replaced := g.refs == 0, g != s.gen
+	last, replaced, aside := g.refs == 0, g != s.gen, g.aside
 	s.mu.Unlock()
 	if !last {
 		return nil
 	}
-	err := g.db.Close()
-	if replaced { // by an import
+	err := g.close()
+	switch {
+	case aside != "": // it was damaged, so that it need not close well
+		err = os.Rename(g.dir, aside)
+	case replaced: // by an import
 		err = errors.Join(err, os.RemoveAll(g.dir))
 	}
 	if err != nil {

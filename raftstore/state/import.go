@@ -27,11 +27,15 @@ var (
 // head and at its floor, made durable, and switched to at once. Views that are
 // open go on in the old folder, which goes with the last of them. What follows
 // the snapshot in the reader is left there.
-func (s *State) Import(r io.Reader) error {
+func (s *State) Import(r io.Reader) error { return s.Replace(r, "") }
+
+// Replace is Import; what was there before is moved to the folder aside as soon as
+// it is no longer read, where there is one named, instead of being removed.
+func (s *State) Replace(r io.Reader, aside string) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.mu.RLock()
-	closed, present := s.closed, s.gen.dir
+	closed, present, before := s.closed, s.gen.dir, s.gen
 	s.mu.RUnlock()
 	if closed {
 		return ErrClosed
@@ -50,6 +54,9 @@ func (s *State) Import(r io.Reader) error {
 		l.gen.db.Close()
 		return errors.Join(err, os.RemoveAll(dir))
 	}
+	s.mu.Lock()
+	before.aside = aside
+	s.mu.Unlock()
 	return s.release(s.adopt(l))
 }
 

@@ -61,8 +61,8 @@ func load(dir string, o Options, log *slog.Logger) (*loaded, error) {
 		return nil, err
 	}
 	l := &loaded{gen: g}
-	if err := l.read(o.Boot); err != nil {
-		g.db.Close()
+	if err := guard(func() error { return l.read(o.Boot) }); err != nil {
+		g.close()
 		return nil, fmt.Errorf("the state in %s: %w", dir, err)
 	}
 	return l, nil
