@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -195,16 +197,28 @@ func BenchmarkHandler(b *testing.B) {
 	})
 }
 
-// load sends requests over so many connections, one after the other on each, and
-// returns how many were answered per second. Every answer must have status 200.
-func load(b *testing.B, address string, clients int, requests [][]byte, span time.Duration) float64 {
+// loaded is what load saw. Work does not depend on who else uses the machine.
+type loaded struct {
+	rate float64 // answers per second
+	work float64 // seconds of the process per answer, this side's included
+}
+
+func spent() float64 {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}
+
+// load sends requests over so many connections, one after the other on each.
+// Every answer must have status 200.
+func load(b *testing.B, address string, clients int, requests [][]byte, span time.Duration) loaded {
 	b.Helper()
 	var (
 		group  sync.WaitGroup
 		served atomic.Int64
 		failed atomic.Value
 	)
-	began := time.Now()
+	began, before := time.Now(), spent()
 	end := began.Add(span)
 	for c := range clients {
 		group.Go(func() {
@@ -219,7 +233,8 @@ func load(b *testing.B, address string, clients int, requests [][]byte, span tim
 	if err := failed.Load(); err != nil {
 		b.Fatal(err)
 	}
-	return float64(served.Load()) / time.Since(began).Seconds()
+	n := float64(served.Load())
+	return loaded{rate: n / time.Since(began).Seconds(), work: (spent() - before) / n}
 }
 
 // pump is one connection of load.
@@ -229,7 +244,7 @@ func pump(address string, requests [][]byte, at int, end time.Time) (n int, err 
 		return 0, err
 	}
 	defer conn.Close()
-	buf := make([]byte, 1<<20)
+	buf := make([]byte, 4<<20)
 	for ; time.Now().Before(end); n++ {
 		at = (at + 1) % len(requests)
 		if _, err := conn.Write(requests[at]); err != nil {
@@ -315,39 +330,68 @@ func BenchmarkHTTP(b *testing.B) {
 		batches[i] = fmt.Appendf(nil, checkHead, "/v1/stores/acme/check/batch", len(body), body)
 	}
 	const turn = 500 * time.Millisecond
-	for _, clients := range []int{1, 16, 64} {
-		b.Run(fmt.Sprintf("check/%d", clients), func(b *testing.B) {
+	compare := func(name string, clients int, asked [][]byte) {
+		b.Run(fmt.Sprintf("%s/%d", name, clients), func(b *testing.B) {
 			for b.Loop() {
-				var mine, least, ratios []float64
+				var mine, least, ratios, work []float64
 				for range 5 {
-					a, c := load(b, ours, clients, requests, turn), load(b, constant, clients, requests, turn)
-					mine, least, ratios = append(mine, a), append(least, c), append(ratios, a/c)
+					a, c := load(b, ours, clients, asked, turn), load(b, constant, clients, asked, turn)
+					mine, least, ratios, work = append(mine, a.rate), append(least, c.rate), append(ratios, a.rate/c.rate), append(work, c.work/a.work)
 				}
 				b.ReportMetric(median(mine), "checks/s")
 				b.ReportMetric(median(least), "constant/s")
 				b.ReportMetric(median(ratios), "ratio")
+				b.ReportMetric(median(work), "cpu-ratio")
 			}
 		})
 	}
+	for _, clients := range []int{1, 16, 64} {
+		compare("check", clients, requests)
+	}
 	relation := []byte(`{"object":"document:1","permission":"owner","subject":"user:1"}`)
-	relation = fmt.Appendf(nil, checkHead, "/v1/stores/acme/check", len(relation), relation)
-	b.Run("relation/16", func(b *testing.B) {
-		for b.Loop() {
-			var ratios []float64
-			for range 5 {
-				ratios = append(ratios, load(b, ours, 16, [][]byte{relation}, turn)/load(b, constant, 16, requests, turn))
-			}
-			b.ReportMetric(median(ratios), "ratio")
-		}
-	})
+	compare("relation", 16, [][]byte{fmt.Appendf(nil, checkHead, "/v1/stores/acme/check", len(relation), relation)})
 	for _, clients := range []int{1, 2, 16} {
 		b.Run(fmt.Sprintf("batch1000/%d", clients), func(b *testing.B) {
 			for b.Loop() {
 				var list []float64
 				for range 5 {
-					list = append(list, load(b, ours, clients, batches, turn))
+					list = append(list, load(b, ours, clients, batches, turn).rate)
 				}
 				b.ReportMetric(1000*median(list), "items/s")
+			}
+		})
+	}
+}
+
+// BenchmarkNeighbours measures 16 clients that check, alone and beside one that
+// asks for what costs most, in turns.
+func BenchmarkNeighbours(b *testing.B) {
+	d := newDrive(b)
+	ours := listening(b, server.New(d.node, server.Config{}).Serve)
+	requests := d.checks(1 << 14)
+	greedy := map[string][]byte{}
+	for name, ask := range map[string][2]string{
+		"objects":  {"lookup/objects", `{"object_type":"document","permission":"view","subject":"user:1","limit":10000}`},
+		"subjects": {"lookup/subjects", `{"object":"document:1","permission":"view","subject_type":"user","limit":10000}`},
+		"batch":    {"check/batch", d.batch(5000)},
+		"read":     {"tuples/read", `{"limit":10000}`},
+	} {
+		greedy[name] = fmt.Appendf(nil, checkHead, "/v1/stores/acme/"+ask[0], len(ask[1]), ask[1])
+	}
+	const turn = 500 * time.Millisecond
+	for _, name := range slices.Sorted(maps.Keys(greedy)) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				var ratios, rates []float64
+				for range 5 {
+					alone := load(b, ours, 16, requests, turn).rate
+					var group sync.WaitGroup
+					group.Go(func() { rates = append(rates, load(b, ours, 4, [][]byte{greedy[name]}, turn).rate) })
+					ratios = append(ratios, load(b, ours, 16, requests, turn).rate/alone)
+					group.Wait()
+				}
+				b.ReportMetric(median(ratios), "ratio")
+				b.ReportMetric(median(rates), "greedy/s")
 			}
 		})
 	}

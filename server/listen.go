@@ -79,7 +79,7 @@ func (l *boundListener) Accept() (net.Conn, error) {
 		<-l.open
 		return nil, err
 	}
-	return &boundConn{Conn: conn, release: func() { <-l.open }}, nil
+	return &boundConn{Conn: newLazyConn(conn), release: func() { <-l.open }}, nil
 }
 
 func (l *boundListener) Close() error {
