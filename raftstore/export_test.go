@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/go-json-experiment/json"
+	"github.com/hashicorp/raft"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
 )
@@ -63,3 +64,24 @@ func (n *Node) AskJoin(ctx context.Context, member, id, address string, feature 
 	}
 	return err
 }
+
+// WithNetwork puts a node's cluster port on a network of the test's.
+func (c Config) WithNetwork(n network) Config {
+	c.network = n
+	return c
+}
+
+// WithTransport lets a test stand between Raft and its messages.
+func (c Config) WithTransport(wrap func(raft.Transport) raft.Transport) Config {
+	c.transport = wrap
+	return c
+}
+
+// WithStoring calls a function before every append to the log.
+func (c Config) WithStoring(storing func()) Config {
+	c.storing = storing
+	return c
+}
+
+// TransferLeadership hands leadership over to any other member.
+func (n *Node) TransferLeadership() error { return n.raft.LeadershipTransfer().Error() }

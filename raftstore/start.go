@@ -39,6 +39,12 @@ const raftTimeout = 10 * time.Second
 // command, maxCommandBytes.
 const maxAppendEntries = 256
 
+// inFlight is how many messages with entries are under way to a follower: with more
+// than one, Raft's pipeline stops for ever where the follower refuses one while
+// another waits to be sent, while heartbeats go on. The proposer has only two
+// entries under way, so there is little to overlap.
+const inFlight = 1
+
 // commitTimeout is how soon an idle leader tells its followers what is committed:
 // about how long a token of a fresh write waits on a follower.
 const commitTimeout = 10 * time.Millisecond
@@ -302,7 +308,7 @@ func (n *Node) openTransport() (raft.Transport, error) {
 		return port.dial(ctx, address, prefacePeer)
 	})
 	var transport raft.Transport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: port, MaxPool: 4, Timeout: raftTimeout, Logger: newRaftLogger(n.log), MsgpackUseNewTimeFormat: true,
+		Stream: port, MaxPool: 4, MaxRPCsInFlight: inFlight, Timeout: raftTimeout, Logger: newRaftLogger(n.log), MsgpackUseNewTimeFormat: true,
 	})
 	if n.config.transport != nil {
 		transport = n.config.transport(transport)
