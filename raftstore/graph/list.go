@@ -350,26 +350,29 @@ func (x *Index) flat(entries []uint64) uint64 {
 
 // collect appends all entries of a list.
 func (x *Index) collect(entries []uint64, w uint64) []uint64 {
+	x.eachEntry(w, func(e uint64) { entries = append(entries, e) })
+	return entries
+}
+
+// eachEntry visits all entries of a list that is not in the node itself.
+func (x *Index) eachEntry(w uint64, visit func(e uint64)) {
 	switch {
 	case w&groupsBit != 0:
 		groups := x.words.of(uint32(w), sizeOf(w))
 		for i := 0; i < len(groups); i += groupWords {
-			entries = x.collect(entries, groups[i+1])
+			x.eachEntry(groups[i+1], visit)
 		}
 	case w&setBit != 0:
-		x.eachShard(w, func(slots []uint64) {
-			for _, e := range slots {
-				if e != 0 && e != listBit {
-					entries = append(entries, e)
-				}
-			}
-		})
+		x.shards(w, func(h setShard) { visitEntries(h.slots(), visit) })
 	default:
-		for _, e := range x.words.of(uint32(w), sizeOf(w)) {
-			if e != 0 {
-				entries = append(entries, e)
-			}
+		visitEntries(x.words.of(uint32(w), sizeOf(w)), visit)
+	}
+}
+
+func visitEntries(words []uint64, visit func(e uint64)) {
+	for _, e := range words {
+		if e != 0 && e != listBit {
+			visit(e)
 		}
 	}
-	return entries
 }

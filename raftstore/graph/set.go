@@ -221,11 +221,7 @@ func (x *Index) point(word *uint64, tag, depth uint32, next []setShard) {
 	}
 }
 
-// eachShard visits the slots of every shard once.
-func (x *Index) eachShard(w uint64, visit func(slots []uint64)) {
-	x.shards(w, func(h setShard) { visit(h.slots()) })
-}
-
+// shards visits every shard once.
 func (x *Index) shards(w uint64, visit func(setShard)) {
 	depth := depthOf(w)
 	if depth == 0 {
