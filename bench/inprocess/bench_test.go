@@ -28,6 +28,11 @@ var sizes = map[string]int{"S": dataset.SizeS, "M": dataset.SizeM, "10M": 10_000
 // PEMBA_BENCH_DIR names a folder that keeps the datasets, so that only the first
 // run loads them.
 func BenchmarkDrive(b *testing.B) {
+	eachSize(b, func(b *testing.B, size int) { benchDrive(b, dataset.NewDrive(size, 1)) })
+}
+
+// eachSize runs a benchmark at the sizes that PEMBA_BENCH_SIZES lists.
+func eachSize(b *testing.B, run func(b *testing.B, size int)) {
 	names := os.Getenv("PEMBA_BENCH_SIZES")
 	if names == "" {
 		names = "S,M"
@@ -37,7 +42,7 @@ func BenchmarkDrive(b *testing.B) {
 		if !ok {
 			b.Fatalf("PEMBA_BENCH_SIZES names %q, which is no size", name)
 		}
-		b.Run(name, func(b *testing.B) { benchDrive(b, dataset.NewDrive(size, 1)) })
+		b.Run(name, func(b *testing.B) { run(b, size) })
 	}
 }
 

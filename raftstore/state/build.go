@@ -1,7 +1,12 @@
 package state
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -9,86 +14,93 @@ import (
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
-// loadBatch is how many tuples are handed to a graph index at a time.
-const loadBatch = 4096
+// spansPerCore is into how many spans, for each core, a store's tuples are split,
+// so that all cores are done at about the same time.
+const spansPerCore = 8
 
 // build makes the store's graph index from Badger, and recounts the digest and
 // the counters on the way: files that lost a tuple do not go unnoticed.
-func (st *store) build(txn *badger.Txn, at tuple.Revision) error {
+func (st *store) build(db *badger.DB, txn *badger.Txn, at tuple.Revision) error {
 	if st.deleted != 0 { // read below the head alone
 		return nil
 	}
 	if st.disk {
 		return st.verify(txn, st.stats)
 	}
-	st.index = graph.New()
-	if err := st.index.Load(at, nil); err != nil { // it knows nothing of older revisions, even if it is empty
-		return err
-	}
-	found, err := fillIndex(txn, st.id, st.index, at)
+	index, err := buildIndex(db, txn, st.id, at, st.stats)
 	if err != nil {
 		return err
 	}
-	return found.compare(st.stats)
+	st.index = index
+	return nil
 }
 
-// fillIndex loads a store's tuples as they stood at the revision of txn into an
-// index, and recounts them. One goroutine reads and sums up while another loads.
-func fillIndex(txn *badger.Txn, id storeID, index *graph.Index, at tuple.Revision) (*stats, error) {
-	batches, loaded := make(chan []graph.Tuple, 2), make(chan error, 1)
-	stop := make(chan struct{})
-	go func() {
-		defer close(stop)
-		for rows := range batches {
-			if err := index.Load(at, rows); err != nil {
-				loaded <- err
-				return
-			}
-		}
-		loaded <- nil
-	}()
-	found, err := recount(txn, id, func(rows []graph.Tuple) error {
-		select {
-		case batches <- rows:
-			return nil
-		case <-stop:
-			return errStop
-		}
-	})
-	close(batches)
-	if loadErr := <-loaded; loadErr != nil {
-		return nil, loadErr
+// buildIndex makes the graph index of a store's tuples as they stood at the
+// revision of txn, on all cores; ErrCorrupt where the tuples are not those that
+// apply has counted.
+func buildIndex(db *badger.DB, txn *badger.Txn, id storeID, at tuple.Revision, kept *stats) (*graph.Index, error) {
+	if kept.Live > math.MaxInt32 {
+		return nil, graph.ErrFull
 	}
-	return found, err
+	workers := runtime.GOMAXPROCS(0)
+	work := append(split(db, keySpace(prefixTuple, id), workers*spansPerCore), span{prefix: keySpace(prefixQuarantine, id)})
+	workers = min(workers, len(work))
+	builder := graph.Build(at, int(kept.Live))
+	found, faults := make([]*stats, workers), make([]error, workers)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for i := range workers {
+		loader := builder.Loader()
+		found[i] = newStats()
+		wg.Go(func() {
+			for faults[i] == nil {
+				n := int(next.Add(1)) - 1
+				if n >= len(work) {
+					return
+				}
+				if faults[i] = work[n].load(txn, found[i], loader); faults[i] != nil {
+					next.Store(int64(len(work))) // nobody goes on
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	for _, f := range found[1:] {
+		found[0].merged(f)
+	}
+	if err := found[0].compare(kept); err != nil {
+		return nil, err
+	}
+	return builder.Finish()
 }
 
-// recount counts and sums up a store's tuples as they stood at the revision of
-// txn, and hands them to each, if there is one, some at a time, for keeps.
-func recount(txn *badger.Txn, id storeID, each func([]graph.Tuple) error) (*stats, error) {
+// load recounts the tuples of a span and adds those that are live to an index.
+func (s span) load(txn *badger.Txn, found *stats, loader *graph.Loader) error {
+	kind := s.prefix[0]
+	return s.each(txn, func(r row, rowKey, value []byte) error {
+		found.tally(kind, r, rowKey, value)
+		if kind != prefixTuple {
+			return nil
+		}
+		t := graph.Tuple(r)
+		return loader.Add(&t)
+	})
+}
+
+// recount counts and sums up a store's tuples as they stood at the revision of txn.
+func recount(txn *badger.Txn, id storeID) (*stats, error) {
 	found := newStats()
-	var rows []graph.Tuple
 	for _, kind := range []byte{prefixTuple, prefixQuarantine} {
-		err := eachRow(txn, keySpace(kind, id), nil, func(r row, rowKey, value []byte) (bool, error) {
-			found.change(kind, r, rowKey, value, 1)
-			if kind != prefixTuple || each == nil {
-				return true, nil
-			}
-			if rows == nil {
-				rows = make([]graph.Tuple, 0, loadBatch)
-			}
-			if rows = append(rows, graph.Tuple(r)); len(rows) < loadBatch {
-				return true, nil
-			}
-			full := rows
-			rows = nil
-			return true, each(full)
+		err := span{prefix: keySpace(kind, id)}.each(txn, func(r row, rowKey, value []byte) error {
+			found.tally(kind, r, rowKey, value)
+			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
-	}
-	if len(rows) > 0 {
-		return found, each(rows)
 	}
 	return found, nil
 }

@@ -97,14 +97,7 @@ func (p *past) view(v *View, kept *stats) (reader, error) {
 	defer p.mu.Unlock()
 	txn := v.txn()
 	defer txn.Discard()
-	index := graph.New()
-	if err := index.Load(v.revision, nil); err != nil {
-		return nil, err
-	}
-	found, err := fillIndex(txn, v.st.id, index, v.revision)
-	if err == nil {
-		err = found.compare(kept)
-	}
+	index, err := buildIndex(v.gen.db, txn, v.st.id, v.revision, kept)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strings"
+	"unsafe"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -57,9 +59,15 @@ func appendEscaped(b []byte, id string) []byte {
 
 // cutEscaped reads what appendEscaped wrote.
 func cutEscaped(b []byte) (id string, rest []byte, ok bool) {
+	id, rest, ok = borrowEscaped(b)
+	return strings.Clone(id), rest, ok
+}
+
+// borrowEscaped is cutEscaped whose id may be the one in b itself.
+func borrowEscaped(b []byte) (id string, rest []byte, ok bool) {
 	end := bytes.IndexByte(b, 0)
 	if end >= 0 && end+1 < len(b) && b[end+1] == 1 { // no escape inside: the usual case
-		return string(b[:end]), b[end+2:], true
+		return unsafe.String(unsafe.SliceData(b), end), b[end+2:], true
 	}
 	var out []byte
 	for i := 0; i+1 < len(b); i++ {
@@ -127,6 +135,13 @@ var errCorruptKey = fmt.Errorf("%w: a key or value is damaged", ErrCorrupt)
 
 // parseRow reads what appendRow wrote.
 func parseRow(b []byte) (row, error) {
+	r, err := borrowRow(b)
+	r.ObjectID, r.SubjectID = strings.Clone(r.ObjectID), strings.Clone(r.SubjectID)
+	return r, err
+}
+
+// borrowRow is parseRow whose ids may be those in b itself, and change with it.
+func borrowRow(b []byte) (row, error) {
 	f := rowFields{rest: b}
 	r := row{ObjectType: tuple.TypeID(f.u32()), ObjectID: f.id(), Relation: tuple.RelationID(f.u32()),
 		SubjectType: tuple.TypeID(f.u32()), SubjectID: f.id(), SubjectRelation: tuple.RelationID(f.u32())}
@@ -138,10 +153,12 @@ func parseReverse(b []byte) (row, error) {
 	f := rowFields{rest: b}
 	r := row{SubjectType: tuple.TypeID(f.u32()), SubjectID: f.id(), SubjectRelation: tuple.RelationID(f.u32()),
 		Relation: tuple.RelationID(f.u32()), ObjectType: tuple.TypeID(f.u32()), ObjectID: f.id()}
+	r.ObjectID, r.SubjectID = strings.Clone(r.ObjectID), strings.Clone(r.SubjectID)
 	return r, f.end(b)
 }
 
-// rowFields reads the fields of a row's key. The first fault sticks.
+// rowFields reads the fields of a row's key; ids may be those in the key itself.
+// The first fault sticks.
 type rowFields struct {
 	rest []byte
 	bad  bool
@@ -160,7 +177,7 @@ func (f *rowFields) id() string {
 	if f.bad {
 		return ""
 	}
-	id, rest, ok := cutEscaped(f.rest)
+	id, rest, ok := borrowEscaped(f.rest)
 	f.rest, f.bad = rest, !ok
 	return id
 }

@@ -87,11 +87,11 @@ func (l *loaded) read(boot string) error {
 	resume, l.suspect = d.resume(boot, uint64(last))
 	txn := l.gen.db.NewTransactionAt(resume, false)
 	defer txn.Discard()
-	return l.working.load(txn, tuple.Revision(resume))
+	return l.working.load(l.gen.db, txn, tuple.Revision(resume))
 }
 
 // load reads the state as it stood at a revision.
-func (w *working) load(txn *badger.Txn, at tuple.Revision) error {
+func (w *working) load(db *badger.DB, txn *badger.Txn, at tuple.Revision) error {
 	*w = working{index: at, feature: 1, byName: map[string]*store{}, byID: map[storeID]*store{}}
 	if at > 0 {
 		r, ok, err := readRecord(txn, at)
@@ -115,7 +115,7 @@ func (w *working) load(txn *badger.Txn, at tuple.Revision) error {
 		if st.deleted == 0 {
 			w.byName[st.name] = st
 		}
-		if err := st.build(txn, at); err != nil {
+		if err := st.build(db, txn, at); err != nil {
 			return fmt.Errorf("store %q: %w", st.name, err)
 		}
 	}

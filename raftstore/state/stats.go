@@ -85,6 +85,27 @@ func (s *stats) change(kind byte, r row, rowKey, value []byte, sign int) {
 	}
 }
 
+// tally counts one tuple in, for a recount: it notes nothing for a record.
+func (s *stats) tally(kind byte, r row, rowKey, value []byte) {
+	s.Digest = s.Digest.add(digestOf(kind, rowKey, value))
+	if kind == prefixQuarantine {
+		s.Quarantined++
+		return
+	}
+	s.Live++
+	s.Shapes[r.shape()]++
+}
+
+// merged adds what another recount has found.
+func (s *stats) merged(other *stats) {
+	s.Digest = s.Digest.add(other.Digest)
+	s.Live += other.Live
+	s.Quarantined += other.Quarantined
+	for sh, n := range other.Shapes {
+		s.Shapes[sh] += n
+	}
+}
+
 // record returns the next record of the store and starts a new one.
 func (s *stats) record() []byte {
 	full := s.age == 0

@@ -11,7 +11,7 @@ import (
 // it reads both directions, since nothing else would miss a reverse key.
 func (st *store) verify(txn *badger.Txn, kept *stats) error {
 	if !st.disk {
-		found, err := recount(txn, st.id, nil)
+		found, err := recount(txn, st.id)
 		if err != nil {
 			return err
 		}
