@@ -137,6 +137,7 @@ func (a *applier) commit(term uint64) error {
 	h := &s.head
 	h.revision, h.term, h.time, h.floor, h.feature = a.index, term, a.now, s.floor, s.feature
 	s.wake()
+	s.feed.move()
 	return nil
 }
 

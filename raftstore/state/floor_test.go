@@ -147,19 +147,16 @@ func TestClean(t *testing.T) {
 	if read(floor) != atFloor || read(last) != atHead {
 		t.Error("a restart reads otherwise")
 	}
-	for e, err := range c.s.Effects("a", floor-1) {
-		if !errors.Is(err, state.ErrHistoryGone) {
-			t.Errorf("effects below the floor: %+v, %v", e, err)
+	if _, err := c.s.Watch("a", floor-1, tuple.Filter{}); !errors.Is(err, state.ErrHistoryGone) {
+		t.Errorf("a watch from below the floor: %v", err)
+	}
+	after := watched(t, c.s, "a", floor)
+	for _, e := range after {
+		if len(e.Changes) != 1 || e.Changes[0].Op != state.Delete {
+			t.Errorf("effects above the floor: %+v", e)
 		}
 	}
-	n := 0
-	for e, err := range c.s.Effects("a", floor) {
-		if err != nil || len(e.Changes) != 1 || e.Changes[0].After != nil {
-			t.Errorf("effects above the floor: %+v, %v", e, err)
-		}
-		n++
-	}
-	if n != 5 {
+	if n := len(after); n != 5 {
 		t.Errorf("%d effects above the floor, want 5", n)
 	}
 }

@@ -41,8 +41,10 @@ func Open(o Options) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.feed = newFeed(s)
 	s.adopt(l)
 	go s.cleaner()
+	go s.feed.run()
 	return s, nil
 }
 
@@ -144,6 +146,7 @@ func (s *State) adopt(l *loaded) (old *generation) {
 	s.discard()
 	s.soil()
 	s.wake()
+	s.feed.move()
 	return old
 }
 
@@ -160,6 +163,7 @@ func (s *State) Close() error {
 	}
 	close(s.done)
 	<-s.cleaned
+	<-s.feed.ended
 	var err error
 	if s.fault == nil {
 		err = s.Persist()
@@ -168,5 +172,6 @@ func (s *State) Close() error {
 	s.closed = true
 	s.wake()
 	s.mu.Unlock()
+	s.feed.close()
 	return errors.Join(err, s.release(s.gen))
 }

@@ -97,6 +97,7 @@ type State struct {
 	snapshots int // open ones; the cleaner rests meanwhile, so that a stream is the same every time
 
 	past past
+	feed *feed
 
 	discarded tuple.Revision // what Badger was told; it may not go back
 

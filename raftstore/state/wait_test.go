@@ -8,7 +8,6 @@ import (
 
 	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/raftstore/state"
-	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 func TestWaitApplied(t *testing.T) {
@@ -70,60 +69,5 @@ func TestFault(t *testing.T) {
 	}
 	if n, err := v.Node(v.Numbering().TypeID("document"), "a"); err != nil || n != 0 {
 		t.Errorf("node %d, %v", n, err)
-	}
-}
-
-func TestEffects(t *testing.T) {
-	c := start(t)
-	c.ok("a", &command.PutStore{})
-	c.ok("a", putSchema(t, docs))
-	c.ok("b", &command.PutStore{})
-	c.apply(
-		command.Command{Store: "a", Body: ops(t, "create document:a#viewer@user:ana", "create document:b#viewer@user:ana")},
-		command.Command{Store: "a", Body: ops(t, "delete document:b#viewer@user:ana", "touch document:a#viewer@user:ana until 2100-01-01T00:00:00Z")})
-	c.ok("a", ops(t, "touch document:a#viewer@user:ana"))
-	narrow := putSchema(t, "pemba 1\ntype user\ntype document {\n  relation owner: [user]\n}\n")
-	narrow.Orphans = command.OrphansIgnore
-	c.ok("a", narrow)
-	var got []string
-	for e, err := range c.s.Effects("a", 0) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		line := ""
-		for _, flag := range []struct {
-			is   bool
-			name string
-		}{{e.Created, "created "}, {e.Schema, "schema "}, {e.Deleted, "deleted "}} {
-			if flag.is {
-				line += flag.name
-			}
-		}
-		for _, ch := range e.Changes {
-			side := func(tu *tuple.Tuple) string {
-				if tu == nil {
-					return "-"
-				}
-				return tu.String()
-			}
-			line += side(ch.Before) + " → " + side(ch.After)
-			if ch.Quarantine {
-				line += " in quarantine"
-			}
-			line += "; "
-		}
-		got = append(got, line)
-	}
-	want := []string{"created ", "schema ",
-		"- → document:a#viewer@user:ana until 2100-01-01T00:00:00Z; ",
-		"document:a#viewer@user:ana until 2100-01-01T00:00:00Z → document:a#viewer@user:ana; ",
-		"schema - → document:a#viewer@user:ana in quarantine; document:a#viewer@user:ana → -; "}
-	if len(got) != len(want) {
-		t.Fatalf("got %q, want %q", got, want)
-	}
-	for i := range want {
-		if got[i] != want[i] {
-			t.Errorf("effects %d: %s, want %s", i, got[i], want[i])
-		}
 	}
 }
