@@ -49,6 +49,10 @@ type Config struct {
 	// half of it is random. 0 is 50 ms.
 	Backoff time.Duration
 
+	// WatchPatience is how long a watch tries to go on while no server answers. 0 is
+	// one minute.
+	WatchPatience time.Duration
+
 	// UserAgent is sent with every request. Empty is "pemba-go".
 	UserAgent string
 }
@@ -57,6 +61,7 @@ const (
 	defaultRetries = 4
 	defaultBackoff = 50 * time.Millisecond
 	longestBackoff = 2 * time.Second
+	watchPatience  = time.Minute
 )
 
 // Client speaks to one cluster. It may be used by many goroutines at once.
@@ -65,6 +70,7 @@ type Client struct {
 	http      *http.Client
 	retries   int
 	backoff   time.Duration
+	patience  time.Duration // of a watch
 	agent     string
 	current   atomic.Uint64 // modulo len(addresses): the address that is used
 }
@@ -74,7 +80,7 @@ func New(config Config) (*Client, error) {
 	if len(config.Addresses) == 0 {
 		return nil, errors.New("client: no address: Config.Addresses holds the base URLs of the servers, like http://127.0.0.1:8420")
 	}
-	c := &Client{http: config.HTTPClient, retries: config.Retries, backoff: config.Backoff, agent: config.UserAgent}
+	c := &Client{http: config.HTTPClient, retries: config.Retries, backoff: config.Backoff, patience: config.WatchPatience, agent: config.UserAgent}
 	for _, address := range config.Addresses {
 		u, err := url.Parse(address)
 		if err != nil {
@@ -93,6 +99,9 @@ func New(config Config) (*Client, error) {
 	}
 	if c.backoff == 0 {
 		c.backoff = defaultBackoff
+	}
+	if c.patience == 0 {
+		c.patience = watchPatience
 	}
 	if c.agent == "" {
 		c.agent = "pemba-go"

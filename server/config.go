@@ -48,6 +48,13 @@ type Config struct {
 	// to be accepted. 0 is 16,384.
 	Connections int
 
+	// Watchers is the most streams of changes that are open at once; further ones are
+	// answered with `overloaded`. They do not count as Requests. 0 is 2,048.
+	Watchers int
+
+	// Heartbeat is how long a stream of changes may be silent. 0 is 10 s.
+	Heartbeat time.Duration
+
 	// BodyBytes is the largest body of a request. 0 is 8 MiB.
 	BodyBytes int64
 
@@ -69,6 +76,8 @@ const (
 	defaultBatchChecks    = 10_000
 	defaultCompilations   = 2
 	defaultConnections    = 16384
+	defaultWatchers       = 2048
+	defaultHeartbeat      = 10 * time.Second
 	defaultBodyBytes      = 8 << 20
 	defaultHeaderBytes    = 32 << 10
 )
@@ -85,6 +94,8 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.BatchChecks, defaultBatchChecks)
 	orDefault(&c.Compilations, defaultCompilations)
 	orDefault(&c.Connections, defaultConnections)
+	orDefault(&c.Watchers, defaultWatchers)
+	orDefault(&c.Heartbeat, defaultHeartbeat)
 	orDefault(&c.BodyBytes, defaultBodyBytes)
 	orDefault(&c.HeaderBytes, defaultHeaderBytes)
 	if c.Clock == nil {
@@ -122,5 +133,7 @@ func (c Config) apiLimits() api.Limits {
 		StreamMillis:       c.StreamTimeout.Milliseconds(),
 		HeaderBytes:        c.HeaderBytes,
 		Connections:        c.Connections,
+		Watchers:           c.Watchers,
+		HeartbeatMillis:    c.Heartbeat.Milliseconds(),
 	}
 }

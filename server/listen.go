@@ -12,9 +12,11 @@ import (
 )
 
 // Serve answers on the listener until the context ends, then lets the requests
-// at work finish for a while. It closes the listener. A nil error means that
-// the context ended it.
+// at work finish for a while; streams of changes end at once, each with the token
+// to go on from elsewhere. It closes the listener. A nil error means that the
+// context ended it.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	defer context.AfterFunc(ctx, s.endStreams)()
 	listener = bound(listener, s.config.Connections)
 	if s.config.TLS != nil {
 		listener = tls.NewListener(listener, s.config.TLS) // shaken hands on by the goroutine of the connection, within ReadHeaderTimeout

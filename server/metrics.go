@@ -50,13 +50,15 @@ func newMetrics() *metrics {
 }
 
 // watch adds what the node says of itself.
-func (m *metrics) watch(node *raftstore.Node) {
+func (m *metrics) watch(node *raftstore.Node, watchers *atomic.Int64) {
 	for why := range node.Strangers() {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "pemba_cluster_port_refused_total",
 			Help: "Connections to the cluster port that were refused, by reason.", ConstLabels: prometheus.Labels{"reason": why}},
 			func() float64 { return float64(node.Strangers()[why]) }))
 	}
 	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pemba_watchers", Help: "Streams of changes that are open."},
+			func() float64 { return float64(watchers.Load()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pemba_applied_revision", Help: "The last revision that this node has applied."},
 			func() float64 { return float64(node.Status().Applied) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pemba_ready", Help: "1 when the node serves."},

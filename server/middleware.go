@@ -28,7 +28,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := &observed{ResponseWriter: w, id: newRequestID()}
 	seen.Header()[requestID] = []string{seen.id}
 	patience := s.config.RequestTimeout
-	if wantsStream(r) || r.URL.Path == verifyPath {
+	if wantsStream(r) || isWatch(r) || r.URL.Path == verifyPath {
 		patience = s.config.StreamTimeout
 	}
 	ctx := &deadline{Context: r.Context(), at: started.Add(patience)}
@@ -68,9 +68,13 @@ func newRequestID() string {
 
 // admit runs the request if there is room for it.
 func (s *Server) admit(seen *observed, r *http.Request) {
-	defer s.working.Add(-1)
-	if s.working.Add(1) > int64(s.config.Requests) {
-		respondProblem(seen, api.NewProblem(api.Overloaded, fmt.Sprintf("the server works on %d requests already", s.config.Requests)))
+	working, most, does := &s.working, s.config.Requests, "works on %d requests already"
+	if isWatch(r) {
+		working, most, does = &s.watchers, s.config.Watchers, "gives %d streams of changes already (watchers of /v1/limits); ask another node"
+	}
+	defer working.Add(-1)
+	if working.Add(1) > int64(most) {
+		respondProblem(seen, api.NewProblem(api.Overloaded, fmt.Sprintf("the server "+does, most)))
 		return
 	}
 	s.lane.arrived.Add(1)

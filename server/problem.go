@@ -40,6 +40,7 @@ var sentinels = []struct {
 	{raftstore.ErrFeatureLevel, api.FeatureLevel},
 	{raftstore.ErrUnknownMember, api.UnknownNode},
 	{raftstore.ErrLastMember, api.LastMember},
+	{raftstore.ErrStoreDeleted, api.StoreDeleted},
 	{engine.ErrBudget, api.BudgetExceeded},
 	{engine.ErrNoSchema, api.NoSchema},
 	{impact.ErrTooLarge, api.BudgetExceeded},

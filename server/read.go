@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/pemba-authz/pemba/raftstore"
 	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 )
@@ -24,7 +25,7 @@ func (s *Server) readTuples(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer p.Close()
-	if err := knownNames(p, request.Filter, filter); err != nil {
+	if err := knownNames(p.View, request.Filter, filter, "/filter"); err != nil {
 		return err
 	}
 	after, err := p.afterTuple()
@@ -36,10 +37,10 @@ func (s *Server) readTuples(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// knownNames refuses a filter with a name that the schema of the page's revision
-// lacks. For writes, apply does the same.
-func knownNames(p *page, wire api.Filter, filter tuple.Filter) error {
-	module, err := p.Module()
+// knownNames refuses a filter with a name that the schema of the view's revision
+// lacks; its members lie under pointer. For writes, apply does the same.
+func knownNames(v *raftstore.View, wire api.Filter, filter tuple.Filter, pointer string) error {
+	module, err := v.Module()
 	if err != nil || module == nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func knownNames(p *page, wire api.Filter, filter tuple.Filter) error {
 	case wire.Subject != "" && (field == "subject_type" || field == "subject_relation"):
 		field = "subject"
 	}
-	return api.Faults{{Code: refusals[refusal.Code], Pointer: "/filter/" + field, Message: refusal.Message, Suggestion: refusal.Suggestion}}.Problem()
+	return api.Faults{{Code: refusals[refusal.Code], Pointer: pointer + "/" + field, Message: refusal.Message, Suggestion: refusal.Suggestion}}.Problem()
 }
 
 // unexpired leaves out the tuples that have expired at the instant.

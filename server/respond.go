@@ -47,11 +47,14 @@ func write(w http.ResponseWriter, status int, media string, text []byte) {
 }
 
 // wantsStream says whether the request accepts NDJSON.
-func wantsStream(r *http.Request) bool {
+func wantsStream(r *http.Request) bool { return accepts(r, api.NDJSON) }
+
+// accepts says whether the request names a media type that it accepts.
+func accepts(r *http.Request, media string) bool {
 	for _, accept := range r.Header.Values("Accept") {
-		for media := range strings.SplitSeq(accept, ",") {
-			name, _, _ := strings.Cut(media, ";")
-			if strings.EqualFold(strings.TrimSpace(name), api.NDJSON) {
+		for listed := range strings.SplitSeq(accept, ",") {
+			name, _, _ := strings.Cut(listed, ";")
+			if strings.EqualFold(strings.TrimSpace(name), media) {
 				return true
 			}
 		}

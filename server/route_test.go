@@ -75,6 +75,7 @@ func TestEveryRoute(t *testing.T) {
 	j.readAndDelete()
 	j.narrowSchema()
 	j.history()
+	j.watch()
 	j.leave()
 	for _, route := range []string{"GET /healthz", "GET /openapi.json"} { // the client has no method for these
 		if got := w.send(route, ""); got.status != 200 {
@@ -232,6 +233,16 @@ func (j *journey) history() {
 	j.same([]string{versions.Versions[0].ETag, versions.Versions[1].ETag}, []string{current.ETag, old.ETag})
 	if then, err := j.store.Schema(j.ctx, versions.Versions[1].Token); err != nil || then.ETag != old.ETag || then.WrittenAt.IsZero() {
 		j.t.Errorf("the version's token leads to %+v, %v", then, err)
+	}
+}
+
+func (j *journey) watch() {
+	for event, err := range j.store.Watch(j.ctx, api.WatchRequest{Token: j.full.Token}) {
+		j.must(err)
+		if len(event.Changes) > 0 {
+			j.same(event.Changes, []api.TupleChange{{Op: api.Deleted, Tuple: wire(j.t, "document:lent#viewer@user:ana until 2200-01-01T00:00:00Z")[0]}})
+			break
+		}
 	}
 }
 

@@ -6,6 +6,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"sync/atomic"
 
@@ -22,11 +23,15 @@ type Server struct {
 	mux      *http.ServeMux
 	patterns []string     // of the routes, as registered
 	working  atomic.Int64 // requests at work
+	watchers atomic.Int64 // streams of changes that are open
 	lane     *lane
 	metrics  *metrics
 
 	checkRoute, batchRoute *route // of shortcut
 	noRoute                *route // of what strayed
+
+	streams    context.Context // ends the streams of changes when the server stops
+	endStreams context.CancelFunc
 
 	compiling chan struct{} // holds one element per schema that is compiled
 }
@@ -37,9 +42,10 @@ func New(node *raftstore.Node, config Config) *Server {
 	orDefault(&config.EvaluationNodes, engine.DefaultNodes)
 	s := &Server{config: config, limits: config.apiLimits(), node: node, mux: http.NewServeMux(),
 		compiling: make(chan struct{}, config.Compilations)}
+	s.streams, s.endStreams = context.WithCancel(context.Background())
 	s.lane = newLane(config.LongRequests)
 	s.metrics = newMetrics()
-	s.metrics.watch(node)
+	s.metrics.watch(node, &s.watchers)
 	s.routes()
 	return s
 }
@@ -65,6 +71,7 @@ func (s *Server) routes() {
 	s.handle("POST "+store+"/tuples/delete", s.deleteTuples)
 	s.handle("POST "+store+"/tuples/quarantined/read", s.readQuarantined)
 	s.handle("POST "+store+"/tuples/quarantined/delete", s.deleteQuarantined)
+	s.handle("GET "+store+"/watch", s.watch)
 	s.handle("PUT "+store+"/schema", s.putSchema)
 	s.handle("GET "+store+"/schema", s.getSchema)
 	s.handle("GET "+store+"/schema/versions", s.schemaVersions)

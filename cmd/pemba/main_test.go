@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			return os.CopyFS(filepath.Join(env.WorkDir, "examples"), examples.Files)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"port": portCommand, "ready": readyCommand, "exits": exitsCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"port": portCommand, "ready": readyCommand, "exits": exitsCommand, "token": tokenCommand},
 	})
 }
 
@@ -79,4 +80,16 @@ func exitsCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if want := args[0]; got != want && got != "exit status "+want {
 		ts.Fatalf("the command ended with %s, want %s", got, want)
 	}
+}
+
+// tokenCommand puts the token that the last command printed into a variable: token NAME.
+func tokenCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: token NAME")
+	}
+	_, token, ok := strings.Cut(ts.ReadFile("stdout"), "token ")
+	if !ok {
+		ts.Fatalf("no token was printed")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(token))
 }

@@ -26,7 +26,7 @@ type storeFeed struct {
 	from    tuple.Revision // recent is all that happened after it, up to feed.at
 	recent  []*Effects
 	changes int // in recent
-	watches map[*Watch]struct{}
+	watches map[tuple.Filter]map[*Watch]struct{}
 }
 
 const (
@@ -146,10 +146,15 @@ func (sf *storeFeed) add(e *Effects) {
 		sf.recent[0] = nil
 		sf.recent = sf.recent[1:]
 	}
-	for w := range sf.watches {
-		if w.idle && e.Revision > w.at && w.wants(e) {
-			w.at, w.idle = e.Revision-1, false
-			w.signal()
+	for filter, watches := range sf.watches {
+		if !e.concern(filter) {
+			continue
+		}
+		for w := range watches {
+			if w.idle && e.Revision > w.at {
+				w.at, w.idle = e.Revision-1, false
+				w.signal()
+			}
 		}
 	}
 }
@@ -162,12 +167,12 @@ func (f *feed) skip() {
 	defer f.mu.Unlock()
 	for _, sf := range f.stores {
 		sf.recent, sf.changes, sf.from = nil, 0, head
-		for w := range sf.watches {
+		sf.each(func(w *Watch) {
 			if w.idle {
 				w.at, w.idle = max(w.at, f.at), false
 				w.signal()
 			}
-		}
+		})
 	}
 	f.at = head
 }
@@ -185,10 +190,13 @@ func (f *feed) attach(w *Watch) error {
 	}
 	sf := f.stores[w.store]
 	if sf == nil {
-		sf = &storeFeed{from: f.at, watches: map[*Watch]struct{}{}}
+		sf = &storeFeed{from: f.at, watches: map[tuple.Filter]map[*Watch]struct{}{}}
 		f.stores[w.store] = sf
 	}
-	sf.watches[w] = struct{}{}
+	if sf.watches[w.filter] == nil {
+		sf.watches[w.filter] = map[*Watch]struct{}{}
+	}
+	sf.watches[w.filter][w] = struct{}{}
 	return nil
 }
 
@@ -200,7 +208,10 @@ func (f *feed) detach(w *Watch) {
 	if sf == nil {
 		return
 	}
-	if delete(sf.watches, w); len(sf.watches) == 0 {
+	if delete(sf.watches[w.filter], w); len(sf.watches[w.filter]) == 0 {
+		delete(sf.watches, w.filter)
+	}
+	if len(sf.watches) == 0 {
 		delete(f.stores, w.store)
 	}
 }
@@ -211,8 +222,15 @@ func (f *feed) close() {
 	defer f.mu.Unlock()
 	f.closed = true
 	for _, sf := range f.stores {
-		for w := range sf.watches {
-			w.signal()
+		sf.each((*Watch).signal)
+	}
+}
+
+// each visits the watches of a store. The caller holds feed.mu.
+func (sf *storeFeed) each(visit func(*Watch)) {
+	for _, watches := range sf.watches {
+		for w := range watches {
+			visit(w)
 		}
 	}
 }

@@ -203,7 +203,7 @@ func (w *Watch) read(ctx context.Context) error {
 // keep makes an entry's effects ready, as far as the watch is about them, and
 // says how many changes these are.
 func (w *Watch) keep(e *Effects) int {
-	if !w.wants(e) {
+	if !e.concern(w.filter) {
 		return 0
 	}
 	if !w.filter.IsZero() {
@@ -220,13 +220,13 @@ func (w *Watch) keep(e *Effects) int {
 	return len(e.Changes)
 }
 
-// wants says whether the watch is about an entry's effects.
-func (w *Watch) wants(e *Effects) bool {
-	if w.filter.IsZero() || e.Created || e.Deleted || e.Schema {
+// concern says whether a watch with a filter is about the effects.
+func (e *Effects) concern(f tuple.Filter) bool {
+	if f.IsZero() || e.Created || e.Deleted || e.Schema {
 		return true
 	}
 	for _, c := range e.Changes {
-		if w.filter.Matches(c.Tuple.Key) {
+		if f.Matches(c.Tuple.Key) {
 			return true
 		}
 	}

@@ -41,6 +41,7 @@ const (
 	UnknownRelation   Code = "unknown_relation"
 	UnknownCondition  Code = "unknown_condition"
 	UnknownNode       Code = "unknown_node"
+	StoreDeleted      Code = "store_deleted"
 	LastMember        Code = "last_member"
 	NoSchema          Code = "no_schema"
 
@@ -124,6 +125,7 @@ var catalogue = map[Code]Entry{
 	UnknownRelation:   {422, "The type has no such relation or permission", false},
 	UnknownCondition:  {422, "The schema has no such condition", false},
 	UnknownNode:       {404, "The cluster has no such node", false},
+	StoreDeleted:      {410, "The store that was watched is gone", false},
 	LastMember:        {409, "The cluster has no other member", false},
 	NoSchema:          {422, "The store has no schema yet", false},
 

@@ -71,6 +71,8 @@ type Limits struct {
 	StreamMillis       int64 `json:"stream_millis"` // of a stream whose client reads on
 	HeaderBytes        int   `json:"header_bytes"`
 	Connections        int   `json:"connections"`
+	Watchers           int   `json:"watchers"`         // streams of changes at once
+	HeartbeatMillis    int64 `json:"heartbeat_millis"` // of such a stream
 }
 
 // Cluster answers GET /v1/cluster.
