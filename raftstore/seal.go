@@ -105,23 +105,30 @@ func (s *sealer) sealing(purpose string) (*sealKey, error) {
 }
 
 func (s *sealer) seal(purpose string, plain []byte) (string, error) {
-	text, err := s.appendSeal(nil, purpose, plain)
-	return string(text), err
+	return s.sealBehind("", purpose, plain)
 }
 
-// appendSeal appends what seal returns.
-func (s *sealer) appendSeal(to []byte, purpose string, plain []byte) ([]byte, error) {
+// desk is where texts are sealed, used again and again.
+type desk struct{ plain, box, text []byte }
+
+var desks = sync.Pool{New: func() any { return &desk{box: make([]byte, boxAt)} }}
+
+// sealBehind returns a sealed text with another in the clear in front of it.
+func (s *sealer) sealBehind(clear, purpose string, plain []byte) (string, error) {
 	key, err := s.sealing(purpose)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	var room [128]byte // enough for a token
-	out := append(room[:0], sealVersion)
-	out = append(out, key.salt[:]...)
-	out = out[:boxAt]
-	rand.Read(out[1+saltBytes:]) // never fails
-	out = key.gcm.Seal(out, out[1+saltBytes:], plain, out[:1])
-	return base64.RawURLEncoding.AppendEncode(to, out), nil
+	d := desks.Get().(*desk)
+	defer desks.Put(d)
+	d.plain = append(d.plain[:0], plain...)
+	d.box = d.box[:boxAt]
+	d.box[0] = sealVersion
+	copy(d.box[1:], key.salt[:])
+	rand.Read(d.box[1+saltBytes:]) // never fails
+	d.box = key.gcm.Seal(d.box, d.box[1+saltBytes:], d.plain, d.box[:1])
+	d.text = base64.RawURLEncoding.AppendEncode(append(d.text[:0], clear...), d.box)
+	return string(d.text), nil
 }
 
 func (s *sealer) unseal(purpose, sealed string) ([]byte, error) {
@@ -169,7 +176,7 @@ const tokenPurpose = "pemba token"
 func (s *sealer) token(r tuple.Revision) (tuple.Token, error) {
 	var plain [8]byte
 	binary.BigEndian.PutUint64(plain[:], uint64(r))
-	text, err := s.appendSeal(append(append(make([]byte, 0, 96), s.tag...), '.'), tokenPurpose, plain[:])
+	text, err := s.sealBehind(s.tag+".", tokenPurpose, plain[:])
 	return tuple.Token(text), err
 }
 

@@ -17,7 +17,7 @@ import (
 
 // checkBatch answers POST …/check/batch: every question at the same revision and
 // instant, each with an answer or a problem of its own.
-func (s *Server) checkBatch(w http.ResponseWriter, r *http.Request, store string) error {
+func (s *Server) checkBatch(ctx context.Context, w http.ResponseWriter, r *http.Request, store string) error {
 	text, err := s.text(w, r)
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (s *Server) checkBatch(w http.ResponseWriter, r *http.Request, store string
 	if n := len(b.request.Checks); n > s.limits.BatchChecks {
 		return api.Faults{tooMany("/checks", "questions", n, s.limits.BatchChecks, "batch_checks")}.Problem()
 	}
-	snap, err := s.open(r.Context(), store, b.request.Moment)
+	snap, err := s.open(ctx, store, b.request.Moment)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (s *Server) checkBatch(w http.ResponseWriter, r *http.Request, store string
 	b.response.Results = append(b.response.Results[:0], make([]api.BatchResult, len(b.request.Checks))...)
 	b.answers = slices.Grow(b.answers[:0], len(b.request.Checks))[:len(b.request.Checks)]
 	for _, group := range s.groups(b) {
-		if err := s.checkGroup(r, snap, group, b); err != nil {
+		if err := s.checkGroup(snap, group, b); err != nil {
 			return err
 		}
 	}
@@ -132,7 +132,7 @@ func broughtKey(wire *api.Question) string {
 
 // checkGroup answers the questions of a group in their places. Its error is the
 // whole request's.
-func (s *Server) checkGroup(r *http.Request, snap *snapshot, g *group, b *batch) error {
+func (s *Server) checkGroup(snap *snapshot, g *group, b *batch) error {
 	if len(g.questions) == 0 {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (s *Server) checkGroup(r *http.Request, snap *snapshot, g *group, b *batch)
 	defer s.metrics.answered(&counts)
 	fail := func(i int, err error) {
 		counts.failed.Add(1)
-		problem := *s.problem(r, placesOf(g.questions[i]).of(err))
+		problem := *s.problem(s.batchRoute.pattern, placesOf(g.questions[i]).of(err))
 		problem.Errors = slices.Clone(problem.Errors).Under("/checks/" + itoa(g.indices[i]))
 		b.response.Results[g.indices[i]].Problem = &problem
 	}

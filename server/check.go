@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/pemba-authz/pemba/engine"
@@ -12,8 +13,8 @@ import (
 // check answers POST …/check. In comes a question in text; the store is pinned
 // at one revision and instant (openView), the engine walks it (engine.Check), and
 // out goes its answer. Denied is 200; what is no answer is a problem.
-func (s *Server) check(w http.ResponseWriter, r *http.Request, store string) error {
-	asked, snap, view, err := s.asked(w, r, store)
+func (s *Server) check(ctx context.Context, w http.ResponseWriter, r *http.Request, store string) error {
+	asked, snap, view, err := s.asked(ctx, w, r, store)
 	if err != nil {
 		return err
 	}
@@ -41,15 +42,14 @@ type question struct {
 
 // asked reads the one question of a check and opens what the engine walks for
 // it. Without an error, the caller closes the snapshot.
-func (s *Server) asked(w http.ResponseWriter, r *http.Request, store string) (asked question, snap *snapshot, view engine.View, err error) {
+func (s *Server) asked(ctx context.Context, w http.ResponseWriter, r *http.Request, store string) (asked question, snap *snapshot, view engine.View, err error) {
 	text, err := s.text(w, r)
 	if err != nil {
 		return
 	}
 	request, plain := body.ReadCheck(text)
 	if !plain {
-		request = api.CheckRequest{}
-		if err = decodeStrict([]byte(text), s.limits.JSONDepth, &request); err != nil {
+		if request, err = s.decodeCheck(text); err != nil {
 			return
 		}
 	}
@@ -57,8 +57,13 @@ func (s *Server) asked(w http.ResponseWriter, r *http.Request, store string) (as
 	if err = faults.Err(); err != nil {
 		return
 	}
-	snap, view, err = s.openView(r.Context(), store, request.Moment, asked.brought)
+	snap, view, err = s.openView(ctx, store, request.Moment, asked.brought)
 	return
+}
+
+func (s *Server) decodeCheck(text string) (request api.CheckRequest, err error) {
+	err = decodeStrict([]byte(text), s.limits.JSONDepth, &request)
+	return request, err
 }
 
 // question reads the text of a question; faults have pointers into it.

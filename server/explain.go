@@ -12,7 +12,7 @@ import (
 
 // explain answers POST …/explain: a check, with what its answer rests on.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
-	asked, snap, view, err := s.asked(w, r, r.PathValue("store"))
+	asked, snap, view, err := s.asked(r.Context(), w, r, r.PathValue("store"))
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx := &deadline{Context: r.Context(), at: started.Add(patience)}
 	defer ctx.end()
-	r = r.WithContext(ctx)
 	defer func() {
 		p := recover()
 		if p == http.ErrAbortHandler { // an answer that had begun is cut off on purpose
@@ -50,7 +49,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.observe(r, seen, time.Since(started))
 	}()
-	s.admit(seen, r)
+	s.admit(ctx, seen, r)
 }
 
 const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -67,7 +66,7 @@ func newRequestID() string {
 }
 
 // admit runs the request if there is room for it.
-func (s *Server) admit(seen *observed, r *http.Request) {
+func (s *Server) admit(ctx context.Context, seen *observed, r *http.Request) {
 	working, most, does := &s.working, s.config.Requests, "works on %d requests already"
 	if isWatch(r) {
 		working, most, does = &s.watchers, s.config.Watchers, "gives %d streams of changes already (watchers of /v1/limits); ask another node"
@@ -78,9 +77,10 @@ func (s *Server) admit(seen *observed, r *http.Request) {
 		return
 	}
 	s.lane.arrived.Add(1)
-	if s.shortcut(seen, r) {
+	if s.shortcut(ctx, seen, r) {
 		return
 	}
+	r = r.WithContext(ctx)
 	route, pattern := s.mux.Handler(r)
 	if pattern == "" {
 		s.strayed(seen, r, route)
@@ -91,7 +91,7 @@ func (s *Server) admit(seen *observed, r *http.Request) {
 
 // shortcut answers a check or a batch whose path is plain, without the patterns
 // of the mux, which cost as much as the check.
-func (s *Server) shortcut(seen *observed, r *http.Request) bool {
+func (s *Server) shortcut(ctx context.Context, seen *observed, r *http.Request) bool {
 	rest, ok := strings.CutPrefix(r.URL.Path, storesPath)
 	if !ok || r.Method != http.MethodPost || r.URL.RawPath != "" {
 		return false
@@ -102,12 +102,12 @@ func (s *Server) shortcut(seen *observed, r *http.Request) bool {
 	}
 	switch below {
 	case "check":
-		seen.route, seen.store, r.Pattern = s.checkRoute, store, s.checkRoute.pattern
-		s.conclude(seen, r, s.check(seen, r, store))
+		seen.route, seen.store = s.checkRoute, store
+		s.conclude(seen, s.check(ctx, seen, r, store))
 		return true
 	case "check/batch":
-		seen.route, seen.store, r.Pattern = s.batchRoute, store, s.batchRoute.pattern
-		s.conclude(seen, r, s.checkBatch(seen, r, store))
+		seen.route, seen.store = s.batchRoute, store
+		s.conclude(seen, s.checkBatch(ctx, seen, r, store))
 		return true
 	}
 	return false
@@ -132,22 +132,22 @@ func (s *Server) handle(pattern string, h handler) *route {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		seen := w.(*observed)
 		seen.route, seen.store = measured, r.PathValue("store")
-		s.conclude(seen, r, h(seen, r))
+		s.conclude(seen, h(seen, r))
 	})
 	return measured
 }
 
 // inStore makes a handler of one that takes the store of the path.
-func inStore(h func(w http.ResponseWriter, r *http.Request, store string) error) handler {
-	return func(w http.ResponseWriter, r *http.Request) error { return h(w, r, r.PathValue("store")) }
+func inStore(h func(ctx context.Context, w http.ResponseWriter, r *http.Request, store string) error) handler {
+	return func(w http.ResponseWriter, r *http.Request) error { return h(r.Context(), w, r, r.PathValue("store")) }
 }
 
 // conclude answers a handler's error.
-func (s *Server) conclude(seen *observed, r *http.Request, err error) {
+func (s *Server) conclude(seen *observed, err error) {
 	if err == nil {
 		return
 	}
-	problem := s.problem(r, err)
+	problem := s.problem(seen.route.pattern, err)
 	if seen.status != 0 {
 		s.config.Logger.Warn("an answer was cut off", "request", seen.id, "problem", problem.Code)
 		panic(http.ErrAbortHandler)

@@ -140,7 +140,7 @@ func answerStream[T any](s *Server, w http.ResponseWriter, r *http.Request, p *p
 		out = newLines(w, &p.pace, s.config.RequestTimeout)
 	}
 	if failed != nil {
-		out.end(p.evaluated, s.problem(r, failed))
+		out.end(p.evaluated, s.problem(r.Pattern, failed))
 		return nil
 	}
 	out.end(p.evaluated, nil)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 
 	"github.com/pemba-authz/pemba/engine"
@@ -96,7 +95,7 @@ var refusals = map[schema.RefusalCode]api.Code{
 
 // problem turns any error into the document that the client gets. What it does
 // not know is the server's fault: it is logged, and the client is told no detail.
-func (s *Server) problem(r *http.Request, err error) *api.Problem {
+func (s *Server) problem(route string, err error) *api.Problem {
 	if problem := typed(err); problem != nil {
 		return problem
 	}
@@ -105,7 +104,7 @@ func (s *Server) problem(r *http.Request, err error) *api.Problem {
 			return sentinelProblem(known.code, err)
 		}
 	}
-	s.config.Logger.Error("a request failed", "route", r.Pattern, "error", err)
+	s.config.Logger.Error("a request failed", "route", route, "error", err)
 	return api.NewProblem(api.Internal, "the request failed inside the server; its log says why")
 }
 

@@ -99,7 +99,6 @@ func TestEverySentinelHasACode(t *testing.T) {
 
 func TestProblemsOfErrors(t *testing.T) {
 	s := bare(Config{})
-	r := httptest.NewRequest("GET", "/", nil)
 	for _, test := range []struct {
 		err    error
 		code   api.Code
@@ -114,7 +113,7 @@ func TestProblemsOfErrors(t *testing.T) {
 		{fmt.Errorf("x: %w", &command.Rejection{Code: "later_than_this_build", Message: "no", Operation: 2}), api.InvalidTuple, 422},
 		{&command.Rejection{Code: "subject_not_admitted", Message: "no", Operation: 2}, api.SubjectNotAdmitted, 422},
 	} {
-		problem := s.problem(r, test.err)
+		problem := s.problem("", test.err)
 		if problem.Code != test.code || problem.Status != test.status || strings.Contains(problem.Detail, "secret") {
 			t.Errorf("%v became %+v, want %s", test.err, problem, test.code)
 		}

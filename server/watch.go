@@ -18,9 +18,12 @@ import (
 // isWatch says whether a request is for a stream of changes, GET /v1/stores/{store}/watch.
 // Such a stream lasts, so it has room and time of its own.
 func isWatch(r *http.Request) bool {
-	rest, ok := strings.CutPrefix(r.URL.Path, api.Prefix+"/stores/")
+	if r.Method != http.MethodGet {
+		return false
+	}
+	rest, ok := strings.CutPrefix(r.URL.Path, storesPath)
 	store, found := strings.CutSuffix(rest, "/watch")
-	return r.Method == http.MethodGet && ok && found && !strings.Contains(store, "/")
+	return ok && found && !strings.Contains(store, "/")
 }
 
 // watch answers GET …/watch: what every revision from a token on changed in the
@@ -121,7 +124,7 @@ func (s *Server) watchProblem(r *http.Request, err error) *api.Problem {
 	case errors.Is(err, raftstore.ErrNotLeader):
 		return api.NewProblem(api.NoLeader, "this node has had no leader for a while and may hear of no change; go on from the last token at another node")
 	}
-	return s.problem(r, err)
+	return s.problem(r.Pattern, err)
 }
 
 // watchStream writes the lines of a watch, as NDJSON or as server-sent events.

@@ -41,10 +41,12 @@ func (p *pins) release(at uint64) {
 		return
 	}
 	p.empty++
-	for len(p.held) > 0 && p.held[0].count == 0 {
-		p.held = p.held[1:]
-		p.empty--
+	first := 0
+	for first < len(p.held) && p.held[first].count == 0 {
+		first++
 	}
+	p.held = slices.Delete(p.held, 0, first) // which keeps the room in front
+	p.empty -= first
 	if p.empty > len(p.held)/2 {
 		p.held = slices.DeleteFunc(p.held, func(q pin) bool { return q.count == 0 })
 		p.empty = 0
