@@ -13,7 +13,7 @@ import (
 
 // build makes an index of a model with several loaders, each having the tuples
 // of its own objects.
-func build(t testing.TB, m model, revision tuple.Revision, loaders int) *graph.Index {
+func build(t testing.TB, m model, revision tuple.Revision, loaders int, prepare ...func(*graph.Builder)) *graph.Index {
 	t.Helper()
 	objects := map[string][]graph.Tuple{}
 	for k, a := range m {
@@ -29,6 +29,9 @@ func build(t testing.TB, m model, revision tuple.Revision, loaders int) *graph.I
 		n++
 	}
 	b := graph.Build(revision, len(m))
+	for _, p := range prepare {
+		p(b)
+	}
 	var wg sync.WaitGroup
 	for _, part := range parts {
 		l := b.Loader()
@@ -53,7 +56,7 @@ func build(t testing.TB, m model, revision tuple.Revision, loaders int) *graph.I
 func large(r *rand.Rand, n int) model {
 	m := model{}
 	for i := range n {
-		tup := randomTuple(r, 50)
+		tup := randomTuple(r, 6)
 		if i%3 > 0 {
 			tup.ObjectID = fmt.Sprint("object of its own ", r.IntN(n))
 		}
@@ -71,7 +74,7 @@ func TestBuild(t *testing.T) {
 	for _, n := range []int{0, 1, 30, 400, 2500} {
 		r := rand.New(rand.NewPCG(uint64(n), 1))
 		current := large(r, n)
-		x := build(t, current, 7, 1+n%4)
+		x := build(t, current, 7, 1+n%4, (*graph.Builder).SmallShards)
 		if _, err := x.View(6); !errors.Is(err, graph.ErrReclaimed) {
 			t.Errorf("View before the build: %v, want ErrReclaimed", err)
 		}

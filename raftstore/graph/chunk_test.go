@@ -10,7 +10,7 @@ import (
 
 // TestChunks reads lists in chunks of every size: each item comes once.
 func TestChunks(t *testing.T) {
-	for _, size := range []struct{ users, groups int }{{0, 0}, {1, 0}, {0, 1}, {1, 1}, {2, 3}, {700, 1}, {1, 700}, {1500, 600}} {
+	for _, size := range []struct{ users, groups int }{{0, 0}, {1, 0}, {0, 1}, {1, 1}, {1, 2}, {2, 3}, {30, 9}, {700, 1}, {1, 700}, {1500, 600}} {
 		x := graph.New()
 		var changes []graph.Change
 		for i := range size.users {

@@ -17,3 +17,9 @@ const MaxShard = maxSlots / 4 * 3
 
 // Shards returns how many shards the table of names has.
 func (x *Index) Shards() int { return len(x.names.dir.Load().shards) }
+
+// SmallShards lets sets of an empty index have many shards at few entries.
+func (x *Index) SmallShards() { x.setSlots = minSetSlots }
+
+// SmallShards lets sets of the index have many shards at few entries.
+func (b *Builder) SmallShards() { b.x.SmallShards() }

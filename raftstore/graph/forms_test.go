@@ -135,9 +135,10 @@ func TestListsChangeFormWhileRead(t *testing.T) {
 	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		x := graph.New()
+		x.SmallShards()
 		if seed%2 == 1 {
 			start := large(r, 300)
-			x = build(t, start, 1, 2)
+			x = build(t, start, 1, 2, (*graph.Builder).SmallShards)
 			var clear []graph.Change
 			for k := range start {
 				clear = append(clear, remove(tupleOf(k, attributes{})))
@@ -151,7 +152,7 @@ func TestListsChangeFormWhileRead(t *testing.T) {
 			growing := i/300%2 == 0
 			changes := make([]graph.Change, 1+r.IntN(6))
 			for j := range changes {
-				changes[j] = graph.Change{Remove: growing == (r.IntN(8) == 0), Tuple: hubTuple(r, []int{12, 60, 500}[i/600%3])}
+				changes[j] = graph.Change{Remove: growing == (r.IntN(8) == 0), Tuple: hubTuple(r, []int{12, 60, 900}[i/600%3])}
 			}
 			if !growing { // random removals seldom meet a tuple: meet some
 				for k := range current {

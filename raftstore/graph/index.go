@@ -21,6 +21,7 @@ type Index struct {
 	words       words
 	names       *table // objects to their nodes
 	populations atomic.Pointer[map[populationKey]*population]
+	setSlots    int // of a set's shard before it is split: maxSetSlots but in tests
 
 	write    sync.Mutex // held by the one writer; guards what the fields above mark as the writer's, and these
 	loading  bool       // nothing but Load has written: all is there since before every view
@@ -56,7 +57,7 @@ func New() *Index { return newAt(1, 0) }
 
 // newAt returns an index whose names are in 1<<depth shards at first.
 func newAt(sequence uint64, depth uint) *Index {
-	x := &Index{seed: newSeed(), memory: &memory{}, epoch: 1, floor: sequence, loading: true}
+	x := &Index{seed: newSeed(), memory: &memory{}, epoch: 1, floor: sequence, loading: true, setSlots: maxSetSlots}
 	runtime.AddCleanup(x, (*memory).release, x.memory)
 	x.sequence = sequence
 	x.history = []written{{0, sequence}}

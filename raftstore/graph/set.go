@@ -57,7 +57,7 @@ func newSetShard(depth uint32, slots int, b blocks) setShard {
 // slotsFor returns how many slots so many entries should have.
 func slotsFor(entries int) int {
 	if entries > maxSetSlots/2 && entries < maxSetSlots/4*3 {
-		return maxSetSlots
+		return maxSetSlots // and not twice as many, which the formula says near the end
 	}
 	return max(minSetSlots, 1<<bits.Len(uint(entries*3/2)))
 }
@@ -112,7 +112,7 @@ func (h setShard) put(tag uint32, e uint64) {
 
 // newSet makes a set of entries that nobody reads yet.
 func (x *Index) newSet(entries []uint64, s side, b blocks) uint64 {
-	depth := uint32(bits.Len(uint(len(entries) / (maxSetSlots * 5 / 8))))
+	depth := uint32(bits.Len(uint(len(entries) / (x.setSlots * 5 / 8))))
 	tags, counts := make([]uint32, len(entries)), make([]int, 1<<depth)
 	for i, e := range entries {
 		f := x.farOf(e, s)
@@ -169,11 +169,12 @@ func (x *Index) resize(word *uint64, s side, tag uint32, h setShard) {
 	b := writerBlocks{x}
 	var next []setShard
 	slots, depth := slotsFor(h.live()+1), h.depth()
-	if slots <= maxSetSlots || depth == maxSetDepth {
+	if slots <= x.setSlots || depth == maxSetDepth {
 		next = []setShard{newSetShard(depth, slots, b)}
 	} else {
 		depth++
-		next = []setShard{newSetShard(depth, maxSetSlots, b), newSetShard(depth, maxSetSlots, b)}
+		slots = len(h.slots()) // all may fall into one of them
+		next = []setShard{newSetShard(depth, slots, b), newSetShard(depth, slots, b)}
 	}
 	for _, e := range h.slots() {
 		if e != 0 && e != listBit {
