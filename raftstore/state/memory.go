@@ -83,7 +83,7 @@ func loadMemory(txn *badger.Txn, at, floor tuple.Revision) (*memory, error) {
 		from = max(from, at-memoryRevisions+1)
 	}
 	last := tuple.Revision(0)
-	err := eachRecord(txn, from, at, func(rev tuple.Revision, r record) error {
+	err := eachHead(txn, from, at, func(rev tuple.Revision, r record) error {
 		if r.Prev != last && r.Prev >= max(from, 1) {
 			return fmt.Errorf("%w: the records of entries between %d and %d are missing", ErrCorrupt, last, rev)
 		}

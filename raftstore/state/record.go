@@ -123,6 +123,27 @@ func flag(b bool) byte {
 
 func decodeRecord(b []byte) (record, error) {
 	f := fields{b: b}
+	r, err := f.head()
+	if err != nil {
+		return record{}, err
+	}
+	for n := f.uint(); n > 0 && f.err == nil; n-- {
+		e := effect{Store: storeID(f.uint()), Kind: f.byte()}
+		flags := f.byte()
+		e.Had, e.Has, e.Row = flags&1 != 0, flags&2 != 0, f.bytes()
+		if e.Had {
+			e.Old = f.bytes()
+		}
+		if e.Has {
+			e.New = f.bytes()
+		}
+		r.Effects = append(r.Effects, e)
+	}
+	return r, f.err
+}
+
+// head reads a record up to its effects.
+func (f *fields) head() (record, error) {
 	version := f.byte()
 	if version != recordVersion && version != plainVersion {
 		return record{}, fmt.Errorf("%w: version %d of an entry's record", errCorruptKey, version)
@@ -144,18 +165,6 @@ func decodeRecord(b []byte) (record, error) {
 	}
 	for n := f.uint(); n > 0 && f.err == nil; n-- {
 		r.Events = append(r.Events, event{Store: storeID(f.uint()), Kind: f.byte()})
-	}
-	for n := f.uint(); n > 0 && f.err == nil; n-- {
-		e := effect{Store: storeID(f.uint()), Kind: f.byte()}
-		flags := f.byte()
-		e.Had, e.Has, e.Row = flags&1 != 0, flags&2 != 0, f.bytes()
-		if e.Had {
-			e.Old = f.bytes()
-		}
-		if e.Has {
-			e.New = f.bytes()
-		}
-		r.Effects = append(r.Effects, e)
 	}
 	return r, f.err
 }
@@ -265,6 +274,29 @@ func lastRecord(txn *badger.Txn, at tuple.Revision) tuple.Revision {
 // eachRecord calls visit with every record from one revision to another, both
 // included, in order. It stops at the first error.
 func eachRecord(txn *badger.Txn, from, to tuple.Revision, visit func(tuple.Revision, record) error) error {
+	return eachEntry(txn, from, to, func(rev tuple.Revision, value []byte) error {
+		r, err := decodeRecord(bytes.Clone(value)) // which keeps parts of it
+		if err != nil {
+			return err
+		}
+		return visit(rev, r)
+	})
+}
+
+// eachHead is eachRecord without the effects, which are most of a record.
+func eachHead(txn *badger.Txn, from, to tuple.Revision, visit func(tuple.Revision, record) error) error {
+	return eachEntry(txn, from, to, func(rev tuple.Revision, value []byte) error {
+		f := fields{b: value}
+		r, err := f.head()
+		if err != nil {
+			return err
+		}
+		return visit(rev, r)
+	})
+}
+
+// eachEntry visits the bytes of records, which visit may not keep.
+func eachEntry(txn *badger.Txn, from, to tuple.Revision, visit func(rev tuple.Revision, value []byte) error) error {
 	it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{prefixLog}})
 	defer it.Close()
 	for it.Seek(logKey(from, 0)); it.Valid(); it.Next() {
@@ -276,13 +308,20 @@ func eachRecord(txn *badger.Txn, from, to tuple.Revision, visit func(tuple.Revis
 		if rev > to {
 			return nil
 		}
-		r, ok, err := readRecord(txn, rev)
-		if err == nil && !ok {
-			err = fmt.Errorf("%w: the record of an entry vanished", errCorruptKey)
-		}
-		if err == nil {
-			err = visit(rev, r)
-		}
+		err := it.Item().Value(func(first []byte) error {
+			f := fields{b: first}
+			if f.uint() == 1 && f.err == nil { // the usual case: no further key to get
+				return visit(rev, f.b)
+			}
+			value, ok, err := getChunked(txn, func(chunk int) []byte { return logKey(rev, chunk) })
+			if err == nil && !ok {
+				err = fmt.Errorf("%w: the record of an entry vanished", errCorruptKey)
+			}
+			if err != nil {
+				return err
+			}
+			return visit(rev, value)
+		})
 		if err != nil {
 			return err
 		}
