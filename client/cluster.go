@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/pemba-authz/pemba/server/api"
 )
@@ -32,9 +33,36 @@ func (c *Client) GetStore(ctx context.Context, name string) (api.Store, error) {
 	return get[api.Store](ctx, c, storePath(name))
 }
 
-// Stores lists the stores by name.
+// Stores lists all stores by name, page by page.
 func (c *Client) Stores(ctx context.Context) (api.StoresResponse, error) {
-	return get[api.StoresResponse](ctx, c, api.Prefix+"/stores")
+	all := api.StoresResponse{Stores: []api.Store{}}
+	for cursor := ""; ; {
+		page, err := c.StoresPage(ctx, 0, cursor)
+		if err != nil {
+			return api.StoresResponse{}, err
+		}
+		all.Stores = append(all.Stores, page.Stores...)
+		if cursor = page.Cursor; cursor == "" {
+			return all, nil
+		}
+	}
+}
+
+// StoresPage returns one page of the stores by name: limit of them at most, 0 is
+// as many as the server likes, behind those of the page that the cursor came with.
+func (c *Client) StoresPage(ctx context.Context, limit int, cursor string) (api.StoresResponse, error) {
+	query := url.Values{}
+	if limit != 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	path := api.Prefix + "/stores"
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return get[api.StoresResponse](ctx, c, path)
 }
 
 // DeleteStore deletes a store with all that is in it. It is not sent again when

@@ -20,9 +20,9 @@ type page struct {
 // request without its page and its consistency; faults are those found so far.
 func (s *Server) page(r *http.Request, asked api.Page, when api.Moment, key any, faults api.Faults) (*page, error) {
 	if asked.Limit < 0 || asked.Limit > s.limits.PageEntries {
-		faults = append(faults, api.Fault{Code: api.InvalidValue, Pointer: "/limit",
-			Message:  "a page cannot have " + itoa(asked.Limit) + " entries",
-			Expected: "0 to " + itoa(s.limits.PageEntries) + " (page_entries of /v1/limits)", Suggestion: "follow the cursor, or accept " + api.NDJSON + " to get all"})
+		fault := s.limitFault("/limit", itoa(asked.Limit))
+		fault.Suggestion += ", or accept " + api.NDJSON + " to get all"
+		faults = append(faults, fault)
 	}
 	if err := faults.Err(); err != nil {
 		return nil, err
@@ -49,6 +49,11 @@ func (s *Server) page(r *http.Request, asked api.Page, when api.Moment, key any,
 	p.after = c.After
 	p.snapshot, err = s.reopen(r.Context(), r.PathValue("store"), c)
 	return p, err
+}
+
+func (s *Server) limitFault(pointer, limit string) api.Fault {
+	return api.Fault{Code: api.InvalidValue, Pointer: pointer, Message: "a page cannot have " + limit + " entries",
+		Expected: "0 to " + itoa(s.limits.PageEntries) + " (page_entries of /v1/limits)", Suggestion: "follow the cursor"}
 }
 
 // agrees refuses a cursor beside a consistency that its revision cannot give.

@@ -266,3 +266,58 @@ func FuzzCursor(f *testing.F) {
 		}
 	})
 }
+
+// The pages of the list of stores make up the list, also while stores come and go.
+func TestStoresPages(t *testing.T) {
+	w := start(t, server.Config{})
+	ctx := t.Context()
+	want := []string{"acme"}
+	for i := range 9 {
+		name := fmt.Sprintf("s%d", i)
+		if _, err := w.client.PutStore(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, name)
+	}
+	for _, limit := range []int{0, 1, 3, 10, 11} {
+		var got []string
+		cursor := ""
+		for {
+			page, err := w.client.StoresPage(ctx, limit, cursor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if limit > 0 && len(page.Stores) > limit || len(page.Stores) == 0 {
+				t.Errorf("limit %d: a page of %d", limit, len(page.Stores))
+			}
+			for _, store := range page.Stores {
+				got = append(got, store.Name)
+			}
+			if cursor = page.Cursor; cursor == "" {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("limit %d: got %v, want %v", limit, got, want)
+		}
+	}
+	first, err := w.client.StoresPage(ctx, 3, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.client.DeleteStore(ctx, "s1"); err != nil { // the last of the first page
+		t.Fatal(err)
+	}
+	if next, err := w.client.StoresPage(ctx, 1, first.Cursor); err != nil || next.Stores[0].Name != "s2" {
+		t.Errorf("behind a store that went: %+v, %v", next, err)
+	}
+	lookup := api.LookupObjectsRequest{ObjectType: "document", Permission: "view", Subject: "user:ana", Page: api.Page{Cursor: first.Cursor}}
+	if _, err := w.LookupObjects(ctx, lookup); !errors.Is(err, api.ForeignCursor) {
+		t.Errorf("the cursor at another route: %v", err)
+	}
+	for _, query := range []string{"limit=-1", "limit=x", "limit=10001", "cursor=x"} {
+		if got := w.send("GET /v1/stores?"+query, ""); got.status != 400 || got.problem == nil {
+			t.Errorf("%s: %d %s", query, got.status, got.body)
+		}
+	}
+}

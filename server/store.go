@@ -2,8 +2,11 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 
 	"github.com/pemba-authz/pemba/raftstore"
 	"github.com/pemba-authz/pemba/raftstore/command"
@@ -72,13 +75,31 @@ func (s *Server) getStore(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, http.StatusOK, store)
 }
 
-// listStores answers GET /v1/stores.
+// listStores answers GET /v1/stores: a page of the stores by name. Every store that
+// is there all the while is on one page.
 func (s *Server) listStores(w http.ResponseWriter, r *http.Request) error {
+	limit, after, err := s.storesPage(r)
+	if err != nil {
+		return err
+	}
 	infos, err := s.node.Stores(r.Context())
 	if err != nil {
 		return err
 	}
-	out := api.StoresResponse{Stores: make([]api.Store, 0, len(infos))}
+	behind, _ := slices.BinarySearchFunc(infos, after, func(info raftstore.StoreInfo, after string) int {
+		if info.Name <= after {
+			return -1
+		}
+		return 1
+	})
+	infos = infos[behind:]
+	out := api.StoresResponse{Stores: make([]api.Store, 0, min(limit, len(infos)))}
+	if len(infos) > limit {
+		infos = infos[:limit]
+		if out.Cursor, err = s.sealCursor(cursor{Request: storesDigest, After: infos[limit-1].Name}); err != nil {
+			return err
+		}
+	}
 	for _, info := range infos {
 		store, err := s.describe(r.Context(), info)
 		if isStoreMissing(err) {
@@ -90,6 +111,30 @@ func (s *Server) listStores(w http.ResponseWriter, r *http.Request) error {
 		out.Stores = append(out.Stores, store)
 	}
 	return respond(w, http.StatusOK, out)
+}
+
+// storesDigest stands for the request in cursors of the list of stores.
+var storesDigest = sha256.Sum256([]byte("GET /v1/stores"))
+
+// storesPage reads which page is asked for.
+func (s *Server) storesPage(r *http.Request) (limit int, after string, err error) {
+	query := r.URL.Query()
+	if text := query.Get("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 0 || limit > s.limits.PageEntries {
+			return 0, "", api.Faults{s.limitFault("limit", tuple.Clip(text))}.Problem()
+		}
+	}
+	if limit == 0 {
+		limit = s.limits.DefaultPageEntries
+	}
+	if sealed := query.Get("cursor"); sealed != "" {
+		c, err := s.openCursor(sealed, storesDigest)
+		if err != nil {
+			return 0, "", err
+		}
+		after = c.After
+	}
+	return limit, after, nil
 }
 
 // deleteStore answers DELETE /v1/stores/{store}.

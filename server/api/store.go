@@ -38,9 +38,11 @@ type PutStoreResponse struct {
 	Token   tuple.Token `json:"token"`
 }
 
-// StoresResponse answers GET /v1/stores, by name.
+// StoresResponse answers GET /v1/stores: a page of the stores by name. The last
+// one has no cursor.
 type StoresResponse struct {
 	Stores []Store `json:"stores"`
+	Cursor string  `json:"cursor,omitzero"`
 }
 
 // DeleteStoreResponse answers DELETE /v1/stores/{store}.
