@@ -1,44 +1,128 @@
 package bench_test
 
 import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/pemba-authz/pemba/bench"
+	"github.com/pemba-authz/pemba/bench/dataset"
+	"github.com/pemba-authz/pemba/bench/inprocess"
+	"github.com/pemba-authz/pemba/bench/target"
 	"github.com/pemba-authz/pemba/pembatest"
-	"github.com/pemba-authz/pemba/server/api"
 )
 
-// A run answers every question as the dataset implies, and tells when it does not.
-func TestRun(t *testing.T) {
-	store := pembatest.Start(t)
-	config := bench.Config{Client: store.Client, Users: 50, Groups: 30, Documents: 40, Workers: 4, Duration: 300 * time.Millisecond, Writes: 0.2}
-	tuples, err := bench.Load(t.Context(), config)
+func run(t *testing.T, config bench.Config) *bench.Report {
+	t.Helper()
+	report, err := bench.Run(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := 29 + 50 + 2*40; tuples != want {
-		t.Errorf("loaded %d tuples, want %d", tuples, want)
-	}
-	result, err := bench.Run(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, s := range map[string]bench.Summary{"checks": result.Checks, "writes": result.Writes} {
-		if s.Count == 0 || s.Failed > 0 || s.Wrong > 0 {
-			t.Errorf("%s: %+v, want some, none failed and none wrong", name, s)
-		}
-		if s.P50 > s.P90 || s.P90 > s.P99 || s.P99 > s.Max || s.P50 <= 0 {
-			t.Errorf("%s: the latencies are in no order: %+v", name, s)
-		}
-	}
+	return report
+}
 
-	// Everybody is taken from the groups: whoever may still view is a wrong answer.
-	if _, err := config.Client.Store("bench").DeleteTuples(t.Context(), api.DeleteRequest{Filter: api.Filter{ObjectType: "group"}}); err != nil {
+// A whole run measures every operation, finds no answer wrong, and its report is
+// JSON and a page.
+func TestRun(t *testing.T) {
+	server := pembatest.Start(t)
+	h, err := target.New(&target.Pemba{Store: "bench"}, server.Address, "")
+	if err != nil {
 		t.Fatal(err)
 	}
-	config.Writes = 0
-	if result, err = bench.Run(t.Context(), config); err != nil || result.Checks.Wrong == 0 {
-		t.Errorf("%+v, %v: want answers told to be wrong", result.Checks, err)
+	local := inprocess.NewTarget(bench.InProcess, t.TempDir())
+	t.Cleanup(func() { local.Close() })
+	steps := 0
+	report := run(t, bench.Config{Dataset: dataset.NewDrive(2000, 1), Targets: []target.Target{local, h}, Ceiling: server.Address, Load: true,
+		Clients: []int{2}, Batch: 20, Bulk: 20, Questions: 500, Warmup: time.Millisecond, Duration: 50 * time.Millisecond, Runs: 2,
+		Progress: func(bench.Step) { steps++ }})
+	if len(report.Loads) != 2 || report.Loads[0].Tuples != report.Loads[1].Tuples || report.Loads[0].Tuples < 1900 {
+		t.Errorf("loads: %+v", report.Loads)
 	}
+	seen := map[string]int{}
+	for _, m := range report.Measurements {
+		seen[m.Kind]++
+		if m.Target == "ceiling" || m.Requests == 0 && m.Failed+m.Wrong == 0 {
+			continue // on a busy machine a short run may answer nothing
+		}
+		if m.Failed+m.Wrong > 0 || m.P50 <= 0 || m.P50 > m.P99 || m.P99 > m.Max {
+			t.Errorf("%s, %s: %+v", m.Target, m.Operation, m.Sample)
+		}
+	}
+	for _, o := range bench.Operations {
+		if seen[o.Name] == 0 {
+			t.Errorf("%s was not measured", o.Name)
+		}
+	}
+	if steps == 0 {
+		t.Error("nothing was told of the progress")
+	}
+	text, err := json.Marshal(report)
+	if err != nil || !strings.Contains(string(text), `"p99_ns":`) {
+		t.Errorf("%v: %s", err, text)
+	}
+	var page bytes.Buffer
+	if err := report.HTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	svgs := 0
+	for d := xml.NewDecoder(strings.NewReader(strings.TrimPrefix(page.String(), "<!DOCTYPE html>"))); ; {
+		d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, ok := token.(xml.StartElement); ok {
+			if e.Name.Local == "svg" {
+				svgs++
+			}
+			for _, a := range e.Attr {
+				if a.Name.Local == "src" || a.Name.Local == "href" {
+					t.Errorf("the page needs %s", a.Value)
+				}
+			}
+		}
+	}
+	if svgs < 3 || strings.Contains(page.String(), "NaN") || strings.Contains(page.String(), "Inf") {
+		t.Errorf("%d plots in the page, or a number that is none", svgs)
+	}
+}
+
+// Shapes are measured one by one, and what a dataset has no answers for is said.
+func TestShapes(t *testing.T) {
+	local := inprocess.NewTarget(bench.InProcess, t.TempDir())
+	t.Cleanup(func() { local.Close() })
+	d := dataset.NewShapes(1000)
+	report := run(t, bench.Config{Dataset: d, Targets: []target.Target{local}, Load: true, Questions: 100, Batch: 10, Duration: 5 * time.Millisecond, Warmup: 1, Runs: 1})
+	if len(report.Measurements) < len(d.Shapes()) || report.Wrong()+report.Failed() > 0 || len(report.Skipped) == 0 {
+		t.Errorf("%d measurements of %d shapes, %d wrong, %d failed, skipped %v", len(report.Measurements), len(d.Shapes()), report.Wrong(), report.Failed(), report.Skipped)
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	local := inprocess.NewTarget(bench.InProcess, t.TempDir())
+	for name, config := range map[string]bench.Config{
+		"nothing":      {},
+		"no operation": {Dataset: dataset.NewDrive(1000, 1), Targets: []target.Target{local}, Operations: []string{"fly"}},
+		"not loaded":   {Dataset: dataset.NewDrive(1000, 1), Targets: []target.Target{local}},
+	} {
+		if _, err := bench.Run(t.Context(), config); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := bench.Run(ctx, bench.Config{Dataset: dataset.NewDrive(1000, 1), Targets: []target.Target{local}, Load: true}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	local.Close()
 }

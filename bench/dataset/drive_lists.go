@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"cmp"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 
@@ -24,8 +25,8 @@ type SubjectList struct {
 	IDs        []string // the right answer, sorted
 }
 
-// Lister is a dataset that knows the answers of lookups too.
-type Lister interface {
+// Full is a dataset for every operation, not for checks alone.
+type Full interface {
 	Dataset
 
 	// ObjectLists returns n questions with their answers.
@@ -33,6 +34,26 @@ type Lister interface {
 
 	// SubjectLists returns n questions with their answers.
 	SubjectLists(seed uint64, n int) []SubjectList
+
+	// Spare is the n-th tuple of those that no question is about.
+	Spare(n int64) tuple.Tuple
+
+	// Pair returns two tuples of an object of this name and a question about it
+	// that is denied with both of them and with none, and allowed with the first
+	// alone: to allow it is to have seen half of a change.
+	Pair(name string) ([]tuple.Tuple, Question)
+}
+
+// Spare blocks a user from a document of its own, so that no list changes.
+func (d *Drive) Spare(n int64) tuple.Tuple {
+	return edge("document", fmt.Sprintf("spare-%d", n), "blocked", user(id('u', uint64(n)%d.users)))
+}
+
+// Pair shows a document to a user who is blocked from it.
+func (d *Drive) Pair(name string) ([]tuple.Tuple, Question) {
+	u := user("u0")
+	return []tuple.Tuple{edge("document", name, "viewer", u), edge("document", name, "blocked", u)},
+		Question{Object: tuple.Object{Type: "document", ID: name}, Permission: "can_view", Subject: u}
 }
 
 // listed is about how many documents a user of ObjectLists may view, where there

@@ -42,7 +42,10 @@ const entryTuples = 1000
 
 // Open fills a folder with a dataset, or opens what an earlier call has filled
 // there: each dataset has a folder of its own below dir.
-func Open(dir string, d dataset.Dataset) (*Store, error) {
+func Open(dir string, d dataset.Dataset) (*Store, error) { return open(dir, d, func(int) {}) }
+
+// open tells progress how many tuples have been written so far.
+func open(dir string, d dataset.Dataset, progress func(tuples int)) (*Store, error) {
 	dir = filepath.Join(dir, d.Name())
 	complete, is := filepath.Join(dir, "bench-complete"), fingerprint(d)
 	s := &Store{}
@@ -60,7 +63,7 @@ func Open(dir string, d dataset.Dataset) (*Store, error) {
 		s.Found, s.Took = true, time.Since(begin)
 		return s, nil
 	}
-	if err = s.fill(d); err == nil {
+	if err = s.fill(d, progress); err == nil {
 		err = os.WriteFile(complete, []byte(is), 0o600)
 	}
 	if err != nil {
@@ -84,7 +87,7 @@ func fingerprint(d dataset.Dataset) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func (s *Store) fill(d dataset.Dataset) error {
+func (s *Store) fill(d dataset.Dataset, progress func(tuples int)) error {
 	files := []source.File{{Name: d.Name() + ".pemba", Text: d.Schema()}}
 	m, err := schema.Compile(files, schema.NewNumbering())
 	if err != nil {
@@ -93,19 +96,24 @@ func (s *Store) fill(d dataset.Dataset) error {
 	if err := s.apply(&command.PutStore{}, &command.PutSchema{Files: files, Admission: m.Admission}); err != nil {
 		return err
 	}
-	pending := make([]tuple.Tuple, 0, entryTuples)
+	pending, written := make([]tuple.Tuple, 0, entryTuples), 0
 	for t := range d.Tuples() {
 		if pending = append(pending, t); len(pending) == entryTuples {
 			if err := s.apply(&command.Import{Tuples: pending}); err != nil {
 				return err
 			}
+			written += len(pending)
+			progress(written)
 			pending = pending[:0]
 		}
 	}
-	if len(pending) == 0 {
-		return nil
+	if len(pending) > 0 {
+		if err := s.apply(&command.Import{Tuples: pending}); err != nil {
+			return err
+		}
 	}
-	return s.apply(&command.Import{Tuples: pending})
+	progress(written + len(pending))
+	return nil
 }
 
 // apply applies one entry of the log.

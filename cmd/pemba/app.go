@@ -45,7 +45,7 @@ func newApp(s streams) *cli.App {
 		Action:                    func(c *cli.Context) error { return group(c) },
 		Commands: []*cli.Command{
 			devCommand(), serveCommand(), schemaCommand(), storeCommand(), tupleCommand(),
-			checkCommand(), explainCommand(), expandCommand(), lookupCommand(), watchCommand(), clusterCommand(), benchCommand(), completionCommand(),
+			checkCommand(), explainCommand(), expandCommand(), lookupCommand(), watchCommand(), clusterCommand(), benchCommand(), ceilingCommand(), completionCommand(),
 		},
 	}
 	app.OnUsageError = usageFault
