@@ -11,11 +11,13 @@ import (
 // the schema lacks, a condition that fails where it decides, a spent budget, a
 // cancelled context, or the reader's own.
 func Check(ctx context.Context, v View, q Question) (Answer, error) {
-	e, err := begin(ctx, v)
+	e, err := begin(ctx, &v)
 	if err != nil {
 		return Answer{}, err
 	}
-	return e.check(q)
+	a, err := e.check(&q)
+	e.end()
+	return a, err
 }
 
 // Result is an answer of a batch, or the error in its place.
@@ -24,25 +26,28 @@ type Result struct {
 	Err    error
 }
 
-// CheckAll answers many questions over one view. Each is answered as Check would;
-// what one has found out serves the next. The error is the view's, a question's
-// own stands in its Result.
+// CheckAll answers many questions over one view, in their order. Each is answered
+// as Check would; what one has found out serves the next. The error is the view's
+// or the context's; a question's own stands in its Result, a spent budget in
+// those of all that come after. It uses one goroutine: who has many questions
+// spreads them, since several CheckAll may read one view at once.
 func CheckAll(ctx context.Context, v View, questions []Question) ([]Result, error) {
-	e, err := begin(ctx, v)
+	e, err := begin(ctx, &v)
 	if err != nil {
 		return nil, err
 	}
+	defer e.end()
 	results := make([]Result, len(questions))
-	for i, q := range questions {
-		results[i].Answer, results[i].Err = e.check(q)
-		if err := context.Cause(ctx); err != nil {
-			return nil, err
+	for i := range questions {
+		results[i].Answer, results[i].Err = e.check(&questions[i])
+		if results[i].Err != nil && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
 	}
 	return results, nil
 }
 
-func (e *evaluation) check(q Question) (Answer, error) {
+func (e *evaluation) check(q *Question) (Answer, error) {
 	key, err := e.key(q)
 	if err != nil {
 		return Answer{}, err
@@ -57,7 +62,7 @@ func (e *evaluation) check(q Question) (Answer, error) {
 // decide finds an atom's value. What earlier questions found out is dropped once
 // it weighs as much as one question may; the limit is each question's own.
 func (e *evaluation) decide(key atomKey) (value, error) {
-	if err := context.Cause(e.ctx); err != nil {
+	if err := e.pace(); err != nil { // a batch goes on as long as its context stands
 		return never, err
 	}
 	if len(e.atoms) > e.limit {
@@ -69,14 +74,14 @@ func (e *evaluation) decide(key atomKey) (value, error) {
 		}
 	}
 	if e.asked != key.subject {
-		e.asked, e.reached, e.begun, e.nextClimb = key.subject, nil, e.steps, firstClimb
+		e.asked, e.begun, e.next = key.subject, e.steps, firstClimbs
 	}
 	e.most = len(e.atoms) + e.limit
 	return e.solve(key)
 }
 
 // key numbers a question.
-func (e *evaluation) key(q Question) (atomKey, error) {
+func (e *evaluation) key(q *Question) (atomKey, error) {
 	n, relation, err := e.target(q.Object, q.Permission)
 	if err != nil {
 		return atomKey{}, err

@@ -14,104 +14,133 @@ func (e *evaluation) children(id int32, op operator, acc value, start int) (resu
 		e.pending = e.pending[:start]
 		return result{value: acc}, false, nil
 	}
+	if neutral := op == anyOf && acc == never || op == allOf && acc == always; neutral && len(e.pending) == start+1 && e.pending[start].why == 0 {
+		key := e.pending[start].key // one is any and all of one
+		e.pending = e.pending[:start]
+		return e.request(key, id)
+	}
 	e.frames = append(e.frames, f)
 	return result{}, true, nil
 }
 
-// direct looks for the subject among the tuples of a relation: itself, the
-// wildcard of its type, and then the usersets that it may be in.
+// direct looks for the subject among the tuples of an atom's relation.
 func (e *evaluation) direct(id int32) (result, bool, error) {
 	key := e.atoms[id].key
-	s := &e.subjects[key.subject]
-	r := e.schema.Relation(key.relation)
-	acc, err := e.probe(never, key.node, r, s, s.ref, s.isStar)
-	if err != nil {
-		return result{}, false, err
-	}
-	if s.wildcard.Node != 0 && acc.lower != holds {
-		if acc, err = e.probe(acc, key.node, r, s, s.wildcard, true); err != nil {
-			return result{}, false, err
-		}
-	}
-	if acc.lower == holds || !hasUsersets(r) {
-		return result{value: acc}, false, nil
-	}
 	start := len(e.pending)
-	if err := e.usersets(key, r); err != nil {
+	acc, err := e.look(key, e.plan.at(key.relation))
+	if err != nil {
 		return result{}, false, err
 	}
 	return e.children(id, anyOf, acc, start)
 }
 
+// look looks for the subject among the tuples of a relation: itself, the wildcard
+// of its type, and then the usersets that it may be in, which are left in pending.
+func (e *evaluation) look(key atomKey, p *relationPlan) (value, error) {
+	s := &e.subjects[key.subject]
+	acc, err := e.probe(never, key.node, p.of, s, s.ref, s.isStar)
+	if err != nil {
+		return never, err
+	}
+	if s.wildcard.Node != 0 && acc.lower != holds {
+		if acc, err = e.probe(acc, key.node, p.of, s, s.wildcard, true); err != nil {
+			return never, err
+		}
+	}
+	if acc.lower == holds || len(p.usersets) == 0 {
+		return acc, nil
+	}
+	start := len(e.pending)
+	acc, err = e.usersets(acc, key, p)
+	if acc.lower == holds {
+		e.pending = e.pending[:start]
+	}
+	return acc, err
+}
+
 // chunkSize is how many edges of a list are read at a time.
 const chunkSize = 64
 
-// usersets appends the usersets of a relation that may hold the subject.
-func (e *evaluation) usersets(key atomKey, r *schema.Relation) error {
-	if e.chunk == nil {
-		e.chunk = make([]tuple.Edge, chunkSize)
-	}
+// usersets adds to acc the usersets of a relation that certainly hold the
+// subject, and appends those to pending that may.
+func (e *evaluation) usersets(acc value, key atomKey, p *relationPlan) (value, error) {
 	start, met, probe := len(e.pending), 0, 8 // after so many it is asked whether probing is shorter
 	for from := tuple.Cursor(0); ; {
-		n, next, err := e.graph.Usersets(key.node, r.ID, from, e.chunk)
-		if err != nil {
-			return err
+		n, next, err := e.graph.Usersets(key.node, p.of.ID, from, e.chunk)
+		if err != nil || n == 0 && next == 0 {
+			return acc, err
+		}
+		if err := e.climb(carriers); err != nil {
+			return acc, err
 		}
 		for i := range e.chunk[:n] {
 			if err := e.pace(); err != nil {
-				return err
+				return acc, err
 			}
-			if err := e.climb(); err != nil {
-				return err
-			}
-			if met++; e.reached != nil && met > probe {
-				if done, err := e.probeUsersets(key, r, start, met); done || err != nil {
-					return err
+			if met++; met > probe && e.reach.knows(key.subject, carriers) {
+				if count, listed := e.reach.usersets(key.subject, p); listed && count <= met {
+					e.pending = e.pending[:start]
+					return e.probeUsersets(acc, key, p)
 				}
 				probe = 2 * met
 			}
-			e.userset(key, r, &e.chunk[i])
+			acc = e.userset(acc, key, p, &e.chunk[i])
+			if acc.lower == holds {
+				return acc, nil
+			}
 		}
 		if from = next; from == 0 {
-			return nil
+			return acc, nil
 		}
 	}
 }
 
-// userset appends what one userset leads to, if the tuple counts.
-func (e *evaluation) userset(key atomKey, r *schema.Relation, edge *tuple.Edge) {
-	target := e.schema.Relation(edge.Ref.Relation)
-	if target == nil || !e.admitted(edge, r, target.Type.ID, false) {
-		return
+// userset takes one userset, if the tuple counts.
+func (e *evaluation) userset(acc value, key atomKey, p *relationPlan, edge *tuple.Edge) value {
+	target := e.plan.at(edge.Ref.Relation)
+	if target == nil || !e.admitted(edge, p.of, target.of.Type.ID, false) {
+		return acc
 	}
 	child := atomKey{edge.Ref.Node, edge.Ref.Relation, key.subject}
-	if e.reached != nil && !e.reached.has(child) {
-		return
+	at := open
+	if !e.plain {
+		at = e.reach.chance(child, target)
 	}
-	if g := e.guard(edge); g != never {
+	if at == none {
+		return acc
+	}
+	switch g := e.guard(edge); {
+	case g == never:
+	case at == certain:
+		acc = e.or(acc, g)
+	default:
 		e.pending = append(e.pending, pending{child, g.lowerWhy})
 	}
+	return acc
 }
 
 // probeUsersets asks for the usersets that the subject may be in instead of
-// reading all that the relation has. It says no where they are not known, are
-// more than were read already, or may be any.
-func (e *evaluation) probeUsersets(key atomKey, r *schema.Relation, start, read int) (done bool, err error) {
-	candidates, ok := e.reached.usersets(key.subject, r)
-	if !ok || len(candidates) > read {
-		return false, nil
-	}
-	e.pending = e.pending[:start]
-	for _, ref := range candidates {
-		edge, ok, err := e.graph.Edge(key.node, r.ID, ref)
-		if err != nil {
-			return false, err
+// reading all that the relation has.
+func (e *evaluation) probeUsersets(acc value, key atomKey, p *relationPlan) (value, error) {
+	for _, relation := range p.usersets {
+		for i := e.reach.first(relation, key.subject); i >= 0; i = e.reach.met[i].next {
+			if err := e.pace(); err != nil {
+				return acc, err
+			}
+			userset := tuple.Ref{Node: e.reach.met[i].key.node, Relation: relation}
+			edge, ok, err := e.graph.Edge(key.node, p.of.ID, userset)
+			if err != nil {
+				return acc, err
+			}
+			if !ok {
+				continue
+			}
+			if acc = e.userset(acc, key, p, &edge); acc.lower == holds {
+				return acc, nil
+			}
 		}
-		if ok {
-			e.userset(key, r, &edge)
-		}
 	}
-	return true, nil
+	return acc, nil
 }
 
 // probe adds to acc what the tuple node#r@ref says, if there is one.
@@ -134,55 +163,6 @@ func mentions(r *schema.Relation, t tuple.TypeID, relation tuple.RelationID, sta
 		}
 	}
 	return false
-}
-
-func hasUsersets(r *schema.Relation) bool {
-	for i := range r.Shapes {
-		if r.Shapes[i].Relation != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// arrow follows the tuples of a relation to the objects on the other side: any
-// of them, or every one and at least one.
-func (e *evaluation) arrow(x *schema.Expr, id int32) (result, bool, error) {
-	key := e.atoms[id].key
-	tupleset := e.schema.Relation(x.Relation)
-	if tupleset == nil {
-		return result{value: never}, false, nil
-	}
-	mark := len(e.edges)
-	defer func() { e.edges = e.edges[:mark] }()
-	var err error
-	if e.edges, err = e.live(e.edges, key.node, tupleset); err != nil {
-		return result{}, false, err
-	}
-	edges := e.edges[mark:]
-	e.coverage.follow(tupleset, len(edges))
-	every := x.Kind == schema.Every
-	if every && len(edges) == 0 {
-		return result{value: never}, false, nil
-	}
-	start := len(e.pending)
-	for i := range edges {
-		t, _, err := e.typeOf(edges[i].Ref)
-		if err != nil {
-			return result{}, false, err
-		}
-		target, g := x.Target(t), e.guard(&edges[i])
-		if target != 0 && g != never {
-			e.pending = append(e.pending, pending{atomKey{edges[i].Ref.Node, target, key.subject}, g.lowerWhy})
-		} else if every {
-			e.pending = e.pending[:start]
-			return result{value: never}, false, nil
-		}
-	}
-	if every {
-		return e.children(id, allOf, always, start)
-	}
-	return e.children(id, anyOf, never, start)
 }
 
 // owners asks the same of those that an acting subject acts for.

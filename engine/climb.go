@@ -5,46 +5,128 @@ import (
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
-// climb follows all that may hold because an atom does.
-func (r *reach) climb(key atomKey) error {
-	s := r.e.subjects[key.subject]
-	certain := r.atoms[key]
-	if err := r.granted(tuple.Ref{Node: key.node, Relation: key.relation}, s, key.subject, certain); err != nil {
-		return err
-	}
-	for _, a := range r.actors[key.subject] {
-		if a.acts.Permissions[key.relation] {
-			if of := r.e.schema.Relation(key.relation); of.Type.ID == a.acts.On {
-				r.add(atomKey{key.node, key.relation, a.subject}, false)
+// own finds what one subject is in by itself, and its owners.
+func (r *reach) own(subject int32) error {
+	s := r.e.subjects[subject]
+	plain := !s.acts
+	if s.isObject() && s.typ != nil {
+		for i := range s.typ.Acts {
+			if err := r.owners(subject, s, &s.typ.Acts[i]); err != nil {
+				return err
 			}
 		}
+		for _, reading := range r.e.plan.types[s.typ.ID].self[r.scope] {
+			r.add(atomKey{s.ref.Node, reading.Relation, subject}, reading.Certain && plain)
+		}
 	}
-	for _, reading := range r.readers.Of(key.relation) {
-		sure := certain && reading.Certain && r.plain(s)
+	if s.ref.Relation != 0 {
+		if p := r.e.plan.at(s.ref.Relation); p != nil && p.scope <= r.scope {
+			r.add(atomKey{s.ref.Node, s.ref.Relation, subject}, true)
+		}
+	}
+	if err := r.granted(s.ref, subject, true); err != nil {
+		return err
+	}
+	if s.wildcard.Node != 0 {
+		if err := r.granted(s.wildcard, subject, true); err != nil {
+			return err
+		}
+	}
+	return r.sealed(s, subject)
+}
+
+// sealed finds the sealed usersets that the schema puts the subject in.
+func (r *reach) sealed(s subject, subject int32) error {
+	for _, reading := range r.e.plan.sealed {
+		n, err := r.e.fixedNode(reading.Object)
+		if err != nil {
+			return err
+		}
+		if ref := (tuple.Ref{Node: n}); ref != s.ref && (!s.isObject() || ref != s.wildcard) {
+			continue
+		}
+		if err := r.seal(reading, subject, !s.acts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reach) seal(reading schema.Reading, subject int32, sure bool) error {
+	of := r.e.plan.at(reading.Relation)
+	if of.scope > r.scope {
+		return nil
+	}
+	n, err := r.e.fixedNode(schema.FixedSubject{Type: of.of.Type.ID, ID: reading.ID})
+	if err == nil {
+		r.add(atomKey{n, of.of.ID, subject}, sure)
+	}
+	return err
+}
+
+// owners notes those whom a subject acts for, and walks from those that are new.
+func (r *reach) owners(actsFor int32, s subject, acts *schema.Acts) error {
+	owner := r.e.schema.Relation(acts.Owner)
+	if owner == nil {
+		return nil
+	}
+	edges, err := r.e.live(nil, s.ref.Node, owner)
+	if err != nil {
+		return err
+	}
+	if r.actors == nil {
+		r.actors = map[int32][]actor{}
+	}
+	for _, edge := range edges {
+		o, err := r.e.subjectNumber(edge.Ref)
+		if err != nil {
+			return err
+		}
+		r.budget--
+		if _, ok := r.actors[o]; !ok && o != r.walked[0] {
+			r.walked = append(r.walked, o)
+		}
+		r.actors[o] = append(r.actors[o], actor{actsFor, acts})
+	}
+	return nil
+}
+
+// climb follows all that may hold because an atom does.
+func (r *reach) climb(key atomKey, sure bool) error {
+	p, plain := r.e.plan.at(key.relation), !r.e.subjects[key.subject].acts
+	if len(p.namedBy[r.scope]) > 0 {
+		if err := r.granted(tuple.Ref{Node: key.node, Relation: key.relation}, key.subject, sure); err != nil {
+			return err
+		}
+	}
+	for _, a := range r.actors[key.subject] {
+		if a.acts.Permissions[key.relation] && p.of.Type.ID == a.acts.On {
+			r.add(atomKey{key.node, key.relation, a.subject}, false)
+		}
+	}
+	for i := range p.readBy[r.scope] {
+		reading := &p.readBy[r.scope][i]
+		sure := sure && reading.Certain && plain
 		switch reading.Kind {
 		case schema.Computed:
 			r.add(atomKey{key.node, reading.Relation, key.subject}, sure)
-		case schema.Fixed:
-			n, err := r.e.fixedNode(reading.Object)
-			if err != nil {
-				return err
-			}
-			if n == key.node {
-				r.everywhere(everywhere{key.subject, reading.Relation})
-			}
-		case schema.Nobody:
-			n, err := r.e.fixedNode(reading.Object)
-			if err != nil {
-				return err
-			}
-			if n == key.node {
-				if err := r.seal(reading, key.subject, sure); err != nil {
-					return err
-				}
-			}
 		case schema.Arrow, schema.Every:
 			if err := r.arrow(key, reading, sure); err != nil {
 				return err
+			}
+		case schema.Fixed, schema.Nobody:
+			n, err := r.e.fixedNode(reading.Object)
+			if err != nil {
+				return err
+			}
+			switch {
+			case n != key.node:
+			case reading.Kind == schema.Fixed:
+				r.everywhere(reading.Relation, key.subject)
+			default:
+				if err := r.seal(*reading, key.subject, sure); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -52,78 +134,102 @@ func (r *reach) climb(key atomKey) error {
 }
 
 // arrow follows tuples backwards to the objects whose arrows lead to an atom.
-func (r *reach) arrow(key atomKey, reading schema.Reading, sure bool) error {
-	if err := r.pointing(tuple.Ref{Node: key.node}, key, reading, sure); err != nil {
+func (r *reach) arrow(key atomKey, reading *schema.Reading, sure bool) error {
+	tupleset := r.e.plan.at(reading.Tupleset)
+	if err := r.follow(tuple.Ref{Node: key.node}, tupleset, reading.Relation, key.subject, sure); err != nil {
 		return err
 	}
 	for _, relation := range reading.Usersets {
-		if err := r.pointing(tuple.Ref{Node: key.node, Relation: relation}, key, reading, sure); err != nil {
+		if err := r.follow(tuple.Ref{Node: key.node, Relation: relation}, tupleset, reading.Relation, key.subject, sure); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-func (r *reach) pointing(ref tuple.Ref, key atomKey, reading schema.Reading, sure bool) error {
-	t, star, err := r.e.typeOf(ref)
-	if err != nil {
-		return err
-	}
-	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
-		return r.e.graph.Objects(ref, reading.Tupleset, from, into)
-	}) {
-		if err != nil {
-			return err
-		}
-		if err := r.e.pace(); err != nil {
-			return err
-		}
-		if r.budget--; r.budget < 0 {
-			return nil
-		}
-		if worth := r.worth(edge, ref, t, star); worth != denied {
-			r.add(atomKey{edge.Ref.Node, reading.Relation, key.subject}, sure && worth == holds)
 		}
 	}
 	return nil
 }
 
 // granted notes every object#relation that tuples put a subject in: ref is the
-// subject itself, its wildcard, or a userset that holds it.
-func (r *reach) granted(ref tuple.Ref, s subject, subject int32, certain bool) error {
-	t, star, err := r.e.typeOf(ref)
-	if err != nil {
-		return err
+// subject itself, its wildcard, or a userset that holds it. Within carriers it
+// reads no other relations.
+func (r *reach) granted(ref tuple.Ref, subject int32, sure bool) error {
+	if r.scope == everything {
+		return r.follow(ref, nil, 0, subject, sure)
 	}
-	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
-		return r.e.graph.Objects(ref, 0, from, into)
-	}) {
+	var relations []tuple.RelationID
+	if ref.Relation != 0 {
+		if p := r.e.plan.at(ref.Relation); p != nil {
+			relations = p.namedBy[r.scope]
+		}
+	} else {
+		t, star, err := r.e.graph.Type(ref.Node)
 		if err != nil {
 			return err
 		}
-		if err := r.e.pace(); err != nil {
+		if at := r.e.plan.typeAt(t); at != nil && star {
+			relations = at.wildcards
+		} else if at != nil {
+			relations = at.objects
+		}
+	}
+	for _, relation := range relations {
+		if err := r.follow(ref, r.e.plan.at(relation), 0, subject, sure); err != nil {
 			return err
-		}
-		if r.budget--; r.budget < 0 {
-			return nil
-		}
-		reading, ok := r.readers.Direct(edge.Ref.Relation)
-		if worth := r.worth(edge, ref, t, star); ok && worth != denied {
-			key := atomKey{edge.Ref.Node, edge.Ref.Relation, subject}
-			r.add(key, certain && reading.Certain && worth == holds && r.plain(s))
 		}
 	}
 	return nil
 }
 
+// follow reads the tuples of a relation (nil: of any) that name ref, and notes
+// what they lead to: that relation itself, or the one (to) whose arrow walks it.
+func (r *reach) follow(ref tuple.Ref, of *relationPlan, to tuple.RelationID, subject int32, sure bool) error {
+	t, star, err := r.e.typeOf(ref)
+	if err != nil {
+		return err
+	}
+	var relation tuple.RelationID
+	if of != nil {
+		relation = of.of.ID
+	}
+	plain := !r.e.subjects[subject].acts
+	if r.chunk == nil {
+		r.chunk = make([]tuple.Edge, chunkSize)
+	}
+	for from := tuple.Cursor(0); ; {
+		n, next, err := r.e.graph.Objects(ref, relation, from, r.chunk)
+		if err != nil {
+			return err
+		}
+		for i := range r.chunk[:n] {
+			if err := r.e.pace(); err != nil {
+				return err
+			}
+			if r.budget--; r.budget < 0 {
+				return nil
+			}
+			end := r.chunk[i].Ref
+			p := r.e.plan.at(end.Relation)
+			if p == nil || to == 0 && (!p.granted || p.scope > r.scope) {
+				continue
+			}
+			switch worth := r.worth(&r.chunk[i], p, ref, t, star); {
+			case worth == denied:
+			case to != 0:
+				r.add(atomKey{end.Node, to, subject}, sure && worth == holds)
+			default:
+				r.add(atomKey{end.Node, end.Relation, subject}, sure && p.granting.Certain && worth == holds && plain)
+			}
+		}
+		if from = next; from == 0 {
+			return nil
+		}
+	}
+}
+
 // worth says what an edge walked backwards is worth: denied when it does not
-// count at all.
-func (r *reach) worth(edge tuple.Edge, ref tuple.Ref, t tuple.TypeID, star bool) truth {
-	of := r.e.schema.Relation(edge.Ref.Relation)
-	forward := edge
-	forward.Ref = ref
-	if of == nil || !r.e.admitted(&forward, of, t, star) {
+// count at all. It turns the edge round.
+func (r *reach) worth(edge *tuple.Edge, of *relationPlan, ref tuple.Ref, t tuple.TypeID, star bool) truth {
+	edge.Ref = ref
+	if !r.e.admitted(edge, of.of, t, star) {
 		return denied
 	}
-	return r.e.guard(&forward).lower
+	return r.e.guard(edge).lower
 }

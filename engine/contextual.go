@@ -11,7 +11,7 @@ import (
 
 // lay puts the view's contextual tuples over the reader's, judged as they would
 // be if they were written.
-func (e *evaluation) lay(v View) error {
+func (e *evaluation) lay(v *View) error {
 	if len(v.Contextual) == 0 {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (e *evaluation) lay(v View) error {
 
 // contextualEdge turns a contextual tuple into an edge, or says why a write of
 // it would be refused.
-func (e *evaluation) contextualEdge(v View, t tuple.Tuple) (end tuple.Ref, edge tuple.Edge, err error) {
+func (e *evaluation) contextualEdge(v *View, t tuple.Tuple) (end tuple.Ref, edge tuple.Edge, err error) {
 	if err := t.Key.Validate(); err != nil {
 		return end, edge, err
 	}
@@ -63,7 +63,7 @@ func (e *evaluation) contextualEdge(v View, t tuple.Tuple) (end tuple.Ref, edge 
 	if edge, err = e.edgeOf(t); err != nil {
 		return end, edge, err
 	}
-	subjectType, _, err := e.graph.Object(edge.Ref.Node)
+	subjectType, _, err := e.graph.Type(edge.Ref.Node)
 	if err != nil {
 		return end, edge, err
 	}

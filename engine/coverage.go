@@ -24,15 +24,14 @@ func (c *Coverage) Contributed(branch int) bool {
 // result notes what a branch has come to. Where that is open until a cycle is
 // closed, the branch counts if its atom holds then: finer it is not known.
 func (c *Coverage) result(f *frame, atom atomKey, r result) {
-	if c == nil {
+	if f.expr == nil {
 		return
 	}
-	x := f.expr
+	x := f.expr.Expr
 	if f.kind == operandsFrame {
 		x = x.Operands[f.pos-1]
 	}
 	switch {
-	case x == nil:
 	case r.open == 0:
 		c.hold(x, r.value)
 	default:

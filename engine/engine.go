@@ -28,16 +28,6 @@ type View struct {
 	Coverage   *Coverage // records which branches of the schema were walked; nil records nothing
 }
 
-// Limits bounds the work of one request. Past a limit the request is an error,
-// never an answer.
-type Limits struct {
-	Nodes int // most distinct object#relation pairs evaluated; 0 is DefaultNodes
-}
-
-// DefaultNodes is the bound where Limits says nothing: at worst about half a
-// gigabyte.
-const DefaultNodes = 4_000_000
-
 // Outcome is what a check says. The zero value denies. The fourth outcome, an
 // error, is a Go error and carries no Answer.
 type Outcome uint8

@@ -8,16 +8,8 @@ import (
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
-// ErrBudget says that a request needed more work than its Limits allow. It is
-// wrapped with the limit; the answer is not known.
-var ErrBudget = errors.New("the request needs more work than its limit allows")
-
 // ErrNoSchema says that a view has no schema, so that no name means anything.
 var ErrNoSchema = errors.New("there is no schema: write one first")
-
-func budgetError(limit int) error {
-	return fmt.Errorf("%w: more than %d distinct object#relation pairs; ask about less, or raise the limit", ErrBudget, limit)
-}
 
 // NameError says that a question names what the schema does not have.
 type NameError struct {

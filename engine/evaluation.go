@@ -3,8 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/pemba-authz/pemba/schema"
@@ -14,38 +14,43 @@ import (
 
 // evaluation is the state of one request: what it has found out so far about
 // which subject is in which object#relation, and the work that is open.
+// Evaluations are used again, so that a request finds its arenas made.
 type evaluation struct {
-	*causes
+	causes
 	ctx      context.Context
 	schema   *schema.Schema
-	graph    *overlay
+	plan     *plan
+	graph    overlay
 	now      uint64 // nanoseconds, as expiries are kept
-	given    *condition.Request
+	given    condition.Request
 	coverage *Coverage
+	plain    bool // no short cuts: every branch and every pair is gone through, in the schema's order
 
 	subjects  []subject
-	subjectOf map[tuple.Ref]int32
+	subjectOf table // {node, relation, -1} to subjects
 
 	atoms   []atom // in the order of discovery, which is the index of Tarjan's algorithm
-	atomOf  map[atomKey]int32
+	atomOf  table
 	open    []int32      // atoms whose strongly connected part is not closed yet
 	frames  []frame      // the explicit stack of the walk
 	pending []pending    // what the frames still have to ask for
-	edges   []tuple.Edge // room for reading edges
+	edges   []tuple.Edge // room for reading owners
+	chunk   []tuple.Edge // room for a chunk of a list
 	nodes   []node       // equations of open atoms
 	links   []link       // operands of equations
-	chunk   []tuple.Edge // room for a chunk of a list
 	results map[conditionKey]value
 	fixed   map[schema.FixedSubject]tuple.Node
 
-	limit     int // most atoms of one question
-	most      int // most atoms in all, now
-	settled   int32
-	steps     uint
-	asked     int32  // the subject of the question
-	begun     uint   // the step at which that subject was first asked about
-	nextClimb uint   // how many steps after that the way upwards is tried next
-	reached   *reach // what the subject may be in, where that is known: the walk enters nothing else
+	limit   int // most atoms of one question
+	most    int // most atoms in all, now
+	settled int32
+	steps   uint
+	pause   uint // the step after which purse is asked
+	purse   purse
+	asked   int32                // the subject of the question
+	begun   uint                 // the step at which that subject was first asked about
+	reach   reach                // what subjects may be in: the walk enters nothing else
+	next    [everything + 1]uint // how many steps after begun the way upwards is tried next, by scope
 }
 
 // atomKey is what has one value per request: is the subject in node#relation?
@@ -64,15 +69,17 @@ type atom struct {
 	final bool
 }
 
-type conditionKey struct {
-	id      tuple.ConditionID
-	context tuple.Context
-}
+// evaluations are those that no request uses.
+var evaluations = sync.Pool{New: func() any { return &evaluation{chunk: make([]tuple.Edge, chunkSize)} }}
 
-// begin checks a view and makes it ready for questions.
-func begin(ctx context.Context, v View) (*evaluation, error) {
-	if err := context.Cause(ctx); err != nil {
-		return nil, err
+// keptAtoms bounds the arenas of an evaluation that is used again, so that one
+// giant request does not pin its memory: a few MiB.
+const keptAtoms = 1 << 14
+
+// begin checks a view and makes it ready for questions. Who begins also ends.
+func begin(ctx context.Context, v *View) (*evaluation, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	if v.Schema == nil {
 		return nil, ErrNoSchema
@@ -83,159 +90,79 @@ func begin(ctx context.Context, v View) (*evaluation, error) {
 	if v.Now.IsZero() {
 		return nil, errors.New("the view has no instant, so that nothing can be said of expiry")
 	}
-	e := &evaluation{
-		causes:   newCauses(),
-		ctx:      ctx,
-		schema:   v.Schema,
-		graph:    newOverlay(v.Reader),
-		now:      instant(v.Now),
-		coverage: v.Coverage,
-		given:    &condition.Request{Now: v.Now},
-		limit:    v.Limits.Nodes,
-	}
+	e := evaluations.Get().(*evaluation)
+	e.ctx, e.schema, e.plan, e.coverage = ctx, v.Schema, planOf(v.Schema), v.Coverage
+	e.plain = v.Coverage != nil
+	e.graph.base, e.now = v.Reader, instant(v.Now)
+	e.given.Now = v.Now
 	if v.Context != nil {
 		e.given.Values = v.Context.Values
 	}
-	if e.limit <= 0 {
+	if e.limit = v.Limits.Nodes; e.limit <= 0 {
 		e.limit = DefaultNodes
 	}
+	e.purse.fill(v.Limits)
+	e.steps, e.pause = 0, 0
+	e.causes.reset()
+	e.reach.e = e
 	e.forget()
-	if err := e.lay(v); err != nil {
+	err := e.purse.take(e)
+	if err == nil {
+		err = e.lay(v)
+	}
+	if err != nil {
+		e.end()
 		return nil, err
 	}
 	return e, nil
 }
 
+// end gives the evaluation back; nothing of it may be used afterwards.
+func (e *evaluation) end() {
+	if max(cap(e.atoms), cap(e.frames), cap(e.pending), cap(e.nodes), cap(e.links), cap(e.edges), cap(e.subjects),
+		cap(e.reach.met), cap(e.reach.byEnd), cap(e.graph.objects), len(e.results), len(e.graph.nodes), cap(e.causes.list)) > keptAtoms {
+		return
+	}
+	e.forget()
+	e.ctx, e.schema, e.plan, e.coverage = nil, nil, nil, nil
+	e.given = condition.Request{}
+	e.graph.reset()
+	e.causes.reset()
+	clear(e.results)
+	clear(e.fixed)
+	evaluations.Put(e)
+}
+
+// afterExpiry is the first second that is after all that can expire.
+var afterExpiry = time.Date(2554, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+
 // instant returns a time as expiries are kept; what is outside their range is
 // before or after all of them.
 func instant(t time.Time) uint64 {
-	switch year := t.UTC().Year(); {
-	case year < 1970:
+	switch seconds := t.Unix(); {
+	case seconds < 0:
 		return 0
-	case year > 2553:
+	case seconds >= afterExpiry:
 		return math.MaxUint64
 	}
 	return tuple.Nanoseconds(t)
 }
 
-// expired says whether an edge is gone at the view's instant.
-func (e *evaluation) expired(edge *tuple.Edge) bool {
-	return edge.Expires != 0 && edge.Expires <= e.now
-}
-
 // forget drops all that was found out, so that the memory of one question does
 // not weigh on the next.
 func (e *evaluation) forget() {
-	e.subjects, e.subjectOf = nil, map[tuple.Ref]int32{}
-	e.atomOf = map[atomKey]int32{}
-	e.pending, e.edges, e.reached = nil, nil, nil
+	e.subjects = e.subjects[:0]
+	e.subjectOf.reset()
+	e.atoms, e.open, e.frames = e.atoms[:0], e.open[:0], e.frames[:0]
+	e.atomOf.reset()
+	e.pending, e.edges = e.pending[:0], e.edges[:0]
+	e.reach.reset()
 	e.coverage.forget()
 	e.asked = -1
-	e.atoms, e.frames, e.open = make([]atom, 0, 8), make([]frame, 0, 8), make([]int32, 0, 8)
 	e.resetEquations()
 }
 
 // resetEquations empties the arenas of equations; index 0 of both is none.
 func (e *evaluation) resetEquations() {
 	e.nodes, e.links = append(e.nodes[:0], node{}), append(e.links[:0], link{})
-}
-
-// pace counts a step of work and now and then asks whether the request still stands.
-func (e *evaluation) pace() error {
-	if e.steps++; e.steps&255 == 0 {
-		return context.Cause(e.ctx)
-	}
-	return nil
-}
-
-// guard says what an edge is worth: expired and unadmitted edges are not asked
-// about here.
-func (e *evaluation) guard(edge *tuple.Edge) value {
-	if edge.Condition == 0 {
-		return always
-	}
-	key := conditionKey{edge.Condition, edge.Context}
-	v, ok := e.results[key]
-	if !ok {
-		v = e.evaluate(key)
-		if e.results == nil {
-			e.results = map[conditionKey]value{}
-		}
-		e.results[key] = v
-	}
-	return v
-}
-
-func (e *evaluation) evaluate(key conditionKey) value {
-	c := e.schema.Condition(key.id)
-	if c == nil || c.Program == nil {
-		err := fmt.Errorf("the schema has no condition with the number %d", key.id)
-		return uncertain(e.intern(cause{err: err}))
-	}
-	result, err := c.Program.Eval(key.context, e.given)
-	switch {
-	case err != nil:
-		return uncertain(e.intern(cause{err: &ConditionError{Condition: c.Name, Err: err}}))
-	case len(result.Missing) > 0:
-		return uncertain(e.intern(cause{missing: result.Missing}))
-	case result.Holds:
-		return always
-	}
-	return never
-}
-
-// admitted says whether an edge of r counts: it has not expired, and the schema
-// still admits its shape. What only an older schema admitted is never honoured.
-func (e *evaluation) admitted(edge *tuple.Edge, r *schema.Relation, t tuple.TypeID, star bool) bool {
-	return !e.expired(edge) && r.Admits(t, edge.Ref.Relation, star, edge.Condition, edge.Expires != 0)
-}
-
-// live appends the edges of node#r that count, of every kind but the wildcard.
-func (e *evaluation) live(list []tuple.Edge, n tuple.Node, r *schema.Relation) ([]tuple.Edge, error) {
-	for edge, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
-		return e.graph.Subjects(n, r.ID, from, into)
-	}) {
-		if err != nil {
-			return list, err
-		}
-		if err := e.pace(); err != nil {
-			return list, err
-		}
-		t, star, err := e.typeOf(edge.Ref)
-		if err != nil {
-			return list, err
-		}
-		if !star && e.admitted(&edge, r, t, false) {
-			list = append(list, edge)
-		}
-	}
-	return list, nil
-}
-
-// typeOf returns the type of a subject's object, and whether it is the wildcard.
-func (e *evaluation) typeOf(ref tuple.Ref) (t tuple.TypeID, star bool, err error) {
-	if ref.Relation != 0 {
-		if r := e.schema.Relation(ref.Relation); r != nil {
-			return r.Type.ID, false, nil
-		}
-		return 0, false, nil
-	}
-	return e.graph.Type(ref.Node)
-}
-
-// fixedNode returns the node of an object that stands in the schema.
-func (e *evaluation) fixedNode(f schema.FixedSubject) (tuple.Node, error) {
-	f.Relation = 0
-	if n, ok := e.fixed[f]; ok {
-		return n, nil
-	}
-	n, err := e.graph.Node(f.Type, f.ID)
-	if err != nil {
-		return n, err
-	}
-	if e.fixed == nil {
-		e.fixed = map[schema.FixedSubject]tuple.Node{}
-	}
-	e.fixed[f] = n
-	return n, nil
 }

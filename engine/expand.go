@@ -21,10 +21,11 @@ const DefaultTreeNodes = 100_000
 // no subject in it, and the tuples in it are those that are live at the view's
 // instant. A condition that fails is an error.
 func Expand(ctx context.Context, v View, o tuple.Object, name string, options ExpandOptions) (*Tree, error) {
-	e, err := begin(ctx, v)
+	e, err := begin(ctx, &v)
 	if err != nil {
 		return nil, err
 	}
+	defer e.end()
 	n, relation, err := e.target(o, name)
 	if err != nil {
 		return nil, err

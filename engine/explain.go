@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"math"
 
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/condition"
@@ -18,21 +17,22 @@ const maxPathDepth = 200
 // Explain answers as Check does, and says why: for allowed a path of tuples and
 // rewrites that is reason enough, else what was tried and what each try lacked.
 func Explain(ctx context.Context, v View, q Question) (*Explanation, error) {
-	e, err := begin(ctx, v)
+	e, err := begin(ctx, &v)
 	if err != nil {
 		return nil, err
 	}
-	key, err := e.key(q)
+	defer e.end()
+	key, err := e.key(&q)
 	if err != nil {
 		return nil, err
 	}
-	e.most, e.nextClimb = e.limit, math.MaxUint // an explanation shows also what a shorter way would leave out
+	e.most, e.plain = e.limit, true // an explanation shows also what a shorter way would leave out
 	x := explainer{e: e, left: maxSteps, shown: map[atomKey]bool{}}
 	root, err := x.atom(key)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := e.answer(e.atoms[e.atomOf[key]].value)
+	answer, err := e.answer(x.final(key).value)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +76,12 @@ func (x *explainer) value(w way) (value, error) {
 	return x.e.and(v, there), err
 }
 
+// final returns an atom that was solved.
+func (x *explainer) final(key atomKey) *atom {
+	id, _ := x.e.atomOf.get(key)
+	return &x.e.atoms[id]
+}
+
 // outcome puts a value into a step.
 func (x *explainer) outcome(s *Step, v value) {
 	switch v.lower {
@@ -102,7 +108,7 @@ func (x *explainer) atom(key atomKey) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := x.e.atomOf[key]
+	id, _ := x.e.atomOf.get(key)
 	object, err := x.e.object(key.node)
 	if err != nil {
 		return nil, err

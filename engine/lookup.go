@@ -65,9 +65,10 @@ func gather[T any](stream iter.Seq2[T, error], limit int, id func(T) string) (fo
 // stream yields what a lookup finds, one by one; an error ends it.
 func stream[T any](ctx context.Context, v View, lookup func(e *evaluation, yield func(T, error) bool) error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		e, err := begin(ctx, v)
+		e, err := begin(ctx, &v)
 		if err == nil {
 			err = lookup(e, yield)
+			e.end()
 		}
 		if err != nil {
 			var none T

@@ -64,18 +64,15 @@ func (e *evaluation) lookupObjects(q ObjectsQuestion, after string, yield func(F
 	if err := e.nameObjects(t, ref); err != nil {
 		return err
 	}
-	r, err := e.reachOf(subject, lookupEdges*e.limit)
-	if err != nil {
+	if whole, err := e.reach.from(subject, everything, lookupEdges*e.limit); err != nil {
 		return err
-	}
-	if r == nil {
+	} else if !whole {
 		return budgetError(lookupEdges * e.limit)
 	}
-	list, err := e.objectCandidates(r, t, relation, subject, after)
+	list, err := e.objectCandidates(t, relation, subject, after)
 	if err != nil {
 		return err
 	}
-	e.asked, e.reached = subject, r
 	for _, c := range list {
 		answer := Answer{Outcome: Allowed}
 		if !c.certain {
@@ -137,7 +134,7 @@ func (e *evaluation) nameObjects(t *schema.Type, subject tuple.Ref) error {
 
 // objectCandidates returns the type's objects that the subject may reach, in
 // order, beginning after an id.
-func (e *evaluation) objectCandidates(r *reach, t *schema.Type, relation *schema.Relation, subject int32, after string) ([]candidate, error) {
+func (e *evaluation) objectCandidates(t *schema.Type, relation *schema.Relation, subject int32, after string) ([]candidate, error) {
 	var list []candidate
 	add := func(n tuple.Node, certain bool) error {
 		_, id, err := e.graph.Object(n)
@@ -146,7 +143,10 @@ func (e *evaluation) objectCandidates(r *reach, t *schema.Type, relation *schema
 		}
 		return err
 	}
-	if r.all[everywhere{subject, relation.ID}] {
+	end := e.reach.end(relation.ID, subject)
+	switch {
+	case end == nil:
+	case end.everywhere:
 		for n, err := range tuple.List(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
 			return e.graph.Nodes(t.ID, from, into)
 		}) {
@@ -156,13 +156,15 @@ func (e *evaluation) objectCandidates(r *reach, t *schema.Type, relation *schema
 			if err := e.pace(); err != nil {
 				return nil, err
 			}
-			if err := add(n, r.atoms[atomKey{n, relation.ID, subject}]); err != nil {
+			i, met := e.reach.atoms.get(atomKey{n, relation.ID, subject})
+			if err := add(n, met && e.reach.met[i].certain); err != nil {
 				return nil, err
 			}
 		}
-	} else {
-		for _, ref := range r.by[everywhere{subject, relation.ID}] {
-			if err := add(ref.Node, r.atoms[atomKey{ref.Node, relation.ID, subject}]); err != nil {
+	default:
+		list = make([]candidate, 0, end.count)
+		for i := end.first; i >= 0; i = e.reach.met[i].next {
+			if err := add(e.reach.met[i].key.node, e.reach.met[i].certain); err != nil {
 				return nil, err
 			}
 		}

@@ -32,8 +32,29 @@ type localKey struct {
 	id  string
 }
 
-func newOverlay(base Reader) *overlay {
-	return &overlay{base: base}
+// reset drops what one request has laid over its reader, and the reader.
+func (o *overlay) reset() {
+	o.base = nil
+	clear(o.objects)
+	o.objects = o.objects[:0]
+	clear(o.nodes)
+	if len(o.forward) > 0 {
+		o.forward, o.backward = nil, nil
+	}
+	clear(o.named)
+}
+
+// wildcard returns the number of a type's wildcard; 0 where nothing names it,
+// unless it is to have a number anyway.
+func (o *overlay) wildcard(t tuple.TypeID, anyway bool) (tuple.Node, error) {
+	if anyway {
+		return o.Node(t, tuple.Wildcard)
+	}
+	n, err := o.base.Node(t, tuple.Wildcard)
+	if n == 0 && len(o.nodes) > 0 {
+		n = o.nodes[localKey{t, tuple.Wildcard}]
+	}
+	return n, err
 }
 
 // add lays one contextual tuple over the reader's.
@@ -121,6 +142,9 @@ func (o *overlay) Type(n tuple.Node) (tuple.TypeID, bool, error) {
 
 // Subjects lists the direct subjects of object#relation.
 func (o *overlay) Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	if o.forward == nil && object&local == 0 {
+		return o.base.Subjects(object, relation, from, into)
+	}
 	own := o.forward[tuple.Ref{Node: object, Relation: relation}]
 	if n, next, done := laid(own, object, everyEdge, from, into); done {
 		return n, next, nil
@@ -131,6 +155,9 @@ func (o *overlay) Subjects(object tuple.Node, relation tuple.RelationID, from tu
 
 // Usersets lists those direct subjects of object#relation that are usersets.
 func (o *overlay) Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	if o.forward == nil && object&local == 0 {
+		return o.base.Usersets(object, relation, from, into)
+	}
 	own := o.forward[tuple.Ref{Node: object, Relation: relation}]
 	if n, next, done := laid(own, object, usersetsOnly, from, into); done {
 		return n, next, nil
@@ -142,6 +169,9 @@ func (o *overlay) Usersets(object tuple.Node, relation tuple.RelationID, from tu
 // Objects lists every object#relation that the subject is directly in; with
 // relation 0, of whatever relation.
 func (o *overlay) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
+	if o.backward == nil && subject.Node&local == 0 {
+		return o.base.Objects(subject, relation, from, into)
+	}
 	own := o.backward[subject]
 	if n, next, done := laid(own, subject.Node, within(relation), from, into); done {
 		return n, next, nil

@@ -10,17 +10,18 @@ import (
 // relation and permission of the object's type, in the order of the schema. An
 // error on any of them is the lookup's.
 func LookupPermissions(ctx context.Context, v View, o tuple.Object, s tuple.Subject) ([]FoundPermission, error) {
-	e, err := begin(ctx, v)
+	e, err := begin(ctx, &v)
 	if err != nil {
 		return nil, err
 	}
+	defer e.end()
 	t, err := e.typeNamed(o.Type)
 	if err != nil {
 		return nil, err
 	}
 	found := make([]FoundPermission, 0, len(t.Relations))
 	for _, r := range t.Relations {
-		a, err := e.check(Question{Object: o, Permission: r.Name, Subject: s})
+		a, err := e.check(&Question{Object: o, Permission: r.Name, Subject: s})
 		if err != nil {
 			return nil, err
 		}

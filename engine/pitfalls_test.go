@@ -51,10 +51,23 @@ func TestFaultUnderExclusionIsAnError(t *testing.T) {
 		}
 	})
 	t.Run("of the budget", func(t *testing.T) {
-		small := v
-		small.Limits.Nodes = 3
-		if a, err := engine.Check(t.Context(), small, q); !errors.Is(err, engine.ErrBudget) {
-			t.Errorf("got %v, %v", a, err)
+		defer engine.ClimbNever()()
+		spent := map[engine.Budget]bool{}
+		for n := 1; n < 20; n++ {
+			for _, limits := range []engine.Limits{{Nodes: n}, {Steps: n}, {Deadline: time.Now().Add(-time.Second)}} {
+				small := v
+				small.Limits = limits
+				a, err := engine.Check(t.Context(), small, q)
+				var budget *engine.BudgetError
+				if errors.As(err, &budget) && errors.Is(err, engine.ErrBudget) {
+					spent[budget.Of] = true
+				} else if err != nil || a.Outcome != engine.Allowed {
+					t.Errorf("within %+v: got %v, %v", limits, a, err)
+				}
+			}
+		}
+		if len(spent) != 3 {
+			t.Errorf("no budget but of %v is ever spent", spent)
 		}
 	})
 	t.Run("of a cancelled context", func(t *testing.T) {

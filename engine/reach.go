@@ -1,32 +1,43 @@
 package engine
 
 import (
-	"slices"
-
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
-// reach is everything that a subject may be in, found by walking upwards from
-// it: every (object, relation) whose value is not denied is there, and some
-// whose value is. So it names the candidates of a lookup, and prunes the walk
-// downwards, which need not enter what is not in it.
+// reach is everything that subjects may be in, found by walking upwards from
+// them: within a scope, every (object, relation) whose value is not denied is
+// there, and some whose value is. So it names the candidates of a lookup, and
+// prunes the walk downwards, which need not enter what is not in it. What was
+// reached by unions and unconditional tuples alone is certain, and need not be
+// entered either.
 type reach struct {
-	e       *evaluation
-	readers *schema.Readers
-	atoms   map[atomKey]bool           // whether it is certain that the subject is in
-	by      map[everywhere][]tuple.Ref // the atoms of a subject and relation
-	all     map[everywhere]bool
-	actors  map[int32][]actor // by owner
-	queue   []atomKey
-	budget  int // how many more edges and atoms may be met; past it the reach is of no use
+	e      *evaluation
+	atoms  table // to met
+	met    []reachedAtom
+	ends   table // {0, relation, subject} to byEnd
+	byEnd  []reachedEnd
+	actors map[int32][]actor // by owner
+	queue  []int32           // of met
+	walked []int32           // the subjects that this climb walks from
+	chunk  []tuple.Edge
+	epoch  uint32 // subjects of another one are not known
+	scope  scope  // of the climb that is under way
+	budget int    // how many more edges and atoms may be met; past it the climb is of no use
 }
 
-// everywhere is a relation that may hold for a subject on objects that no tuple
-// leads to: a fixed userset.
-type everywhere struct {
-	subject  int32
-	relation tuple.RelationID
+// reachedAtom is an atom that may hold.
+type reachedAtom struct {
+	key     atomKey
+	certain bool
+	next    int32 // the next in met of the same relation and subject; -1 is none
+}
+
+// reachedEnd gathers the atoms of a relation and a subject.
+type reachedEnd struct {
+	first      int32 // in met; -1 is none
+	count      int32
+	everywhere bool // it may hold on objects that no tuple leads to: a fixed userset
 }
 
 // actor is a subject that acts for an owner.
@@ -35,216 +46,176 @@ type actor struct {
 	acts    *schema.Acts
 }
 
-// reachOf walks upwards from a subject. It returns nil when the budget is spent.
-func (e *evaluation) reachOf(subject int32, budget int) (*reach, error) {
-	r := &reach{
-		e:       e,
-		readers: e.schema.Readers(),
-		atoms:   map[atomKey]bool{},
-		by:      map[everywhere][]tuple.Ref{},
-		all:     map[everywhere]bool{},
-		actors:  map[int32][]actor{},
-		budget:  budget,
+// chance is what a reach says of an atom.
+type chance uint8
+
+const (
+	open    chance = iota // nothing is known
+	none                  // it is denied
+	maybe                 // it may hold
+	certain               // it holds
+)
+
+// chance says what is known of an atom.
+func (r *reach) chance(key atomKey, p *relationPlan) chance {
+	s := &r.e.subjects[key.subject]
+	if s.reached == nothing || s.epoch != r.epoch || s.reached < p.scope {
+		return open
 	}
-	if err := r.begin(subject); err != nil {
-		return nil, err
-	}
-	for len(r.queue) > 0 && r.budget > 0 {
-		key := r.queue[len(r.queue)-1]
-		r.queue = r.queue[:len(r.queue)-1]
-		if err := r.climb(key); err != nil {
-			return nil, err
+	if i, ok := r.atoms.get(key); ok {
+		if r.met[i].certain {
+			return certain
 		}
+		return maybe
+	}
+	if end := r.end(key.relation, key.subject); end != nil && end.everywhere {
+		return maybe
+	}
+	return none
+}
+
+// knows says whether all is known that a subject may be in, within a scope.
+func (r *reach) knows(subject int32, least scope) bool {
+	s := &r.e.subjects[subject]
+	return s.epoch == r.epoch && s.reached >= least
+}
+
+// end returns what is known of a relation and a subject, or nil.
+func (r *reach) end(relation tuple.RelationID, subject int32) *reachedEnd {
+	if i, ok := r.ends.get(atomKey{0, relation, subject}); ok {
+		return &r.byEnd[i]
+	}
+	return nil
+}
+
+// endFor returns what is known of a relation and a subject, new where it is nothing.
+func (r *reach) endFor(relation tuple.RelationID, subject int32) *reachedEnd {
+	if end := r.end(relation, subject); end != nil {
+		return end
+	}
+	r.ends.put(atomKey{0, relation, subject}, int32(len(r.byEnd)))
+	r.byEnd = append(r.byEnd, reachedEnd{first: -1})
+	return &r.byEnd[len(r.byEnd)-1]
+}
+
+// reset forgets all that was reached.
+func (r *reach) reset() {
+	r.atoms.reset()
+	r.ends.reset()
+	r.met, r.byEnd, r.queue, r.walked = r.met[:0], r.byEnd[:0], r.queue[:0], r.walked[:0]
+	clear(r.actors)
+	r.epoch++
+}
+
+// from walks upwards from a subject, within a scope, and says whether the budget
+// was enough.
+func (r *reach) from(subject int32, within scope, budget int) (bool, error) {
+	s := &r.e.subjects[subject]
+	if r.knows(subject, within) {
+		return true, nil
+	}
+	if s.acts || s.epoch == r.epoch && s.reached != nothing || len(r.met) > r.e.limit {
+		r.reset() // what was reached without its actors or in another scope is half of it
+	}
+	r.scope, r.budget, r.walked = within, budget, r.walked[:0]
+	if err := r.climbFrom(subject); err != nil {
+		r.reset()
+		return false, err
 	}
 	if r.budget <= 0 {
-		return nil, nil
+		r.reset()
+		return false, nil
 	}
-	return r, nil
+	for _, i := range r.walked {
+		s := &r.e.subjects[i]
+		s.reached, s.epoch = within, r.epoch
+	}
+	return true, nil
 }
 
-// firstClimb is how many steps a check takes downwards from the object before
-// it walks upwards from its subject as well. It never changes an answer; tests
-// set it to nothing.
-var firstClimb uint = 24
-
-// climb walks upwards from the subject of the question when the walk downwards
-// has become long. It spends twice what was spent downwards, and where
-// that is not enough tries again when several times as much was: so it costs no
-// more than a constant factor, however large either side is.
-func (e *evaluation) climb() (err error) {
-	spent := e.steps - e.begun
-	if e.reached != nil || spent < e.nextClimb {
-		return nil
-	}
-	e.reached, err = e.reachOf(e.asked, 64+2*int(spent))
-	e.nextClimb = 4 * (e.steps - e.begun)
-	return err
-}
-
-// has says whether an atom may be anything but denied.
-func (r *reach) has(key atomKey) bool {
-	if _, ok := r.actors[key.subject]; !ok {
-		return true // not a subject that was walked from
-	}
-	if _, ok := r.atoms[key]; ok {
-		return true
-	}
-	return r.all[everywhere{key.subject, key.relation}]
-}
-
-// usersets returns the usersets that tuples of a relation may name and that the
-// subject may be in; false when those cannot be listed.
-func (r *reach) usersets(subject int32, of *schema.Relation) ([]tuple.Ref, bool) {
-	if _, ok := r.actors[subject]; !ok {
-		return nil, false
-	}
-	var list []tuple.Ref
-	for i := range of.Shapes {
-		relation := of.Shapes[i].Relation
-		if relation == 0 {
-			continue
+func (r *reach) climbFrom(subject int32) error {
+	r.walked = append(r.walked, subject)
+	for i := 0; i < len(r.walked) && r.budget > 0; i++ { // it grows by owners
+		if err := r.own(r.walked[i]); err != nil {
+			return err
 		}
-		if r.all[everywhere{subject, relation}] {
-			return nil, false
-		}
-		if seen := slices.ContainsFunc(of.Shapes[:i], func(s schema.Shape) bool { return s.Relation == relation }); seen {
-			continue
-		}
-		list = append(list, r.by[everywhere{subject, relation}]...)
 	}
-	return list, true
+	for len(r.queue) > 0 && r.budget > 0 {
+		i := r.queue[len(r.queue)-1]
+		r.queue = r.queue[:len(r.queue)-1]
+		if err := r.climb(r.met[i].key, r.met[i].certain); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // add notes an atom, or that it is certain after all.
-func (r *reach) add(key atomKey, certain bool) {
-	was, known := r.atoms[key]
-	if known && (was || !certain) {
+func (r *reach) add(key atomKey, sure bool) {
+	i, known := r.atoms.get(key)
+	switch {
+	case !known:
+		i = int32(len(r.met))
+		end := r.endFor(key.relation, key.subject)
+		r.met = append(r.met, reachedAtom{key, sure, end.first})
+		end.first = i
+		end.count++
+		r.atoms.put(key, i)
+	case sure && !r.met[i].certain:
+		r.met[i].certain = true
+	default:
 		return
 	}
-	if !known {
-		of := everywhere{key.subject, key.relation}
-		r.by[of] = append(r.by[of], tuple.Ref{Node: key.node, Relation: key.relation})
-	}
 	r.budget--
-	r.atoms[key] = certain
-	r.queue = append(r.queue, key)
+	r.queue = append(r.queue, i)
 }
 
 // everywhere notes that a relation, and so whatever reads it, may hold anywhere.
-func (r *reach) everywhere(at everywhere) {
-	work := []everywhere{at}
+func (r *reach) everywhere(relation tuple.RelationID, subject int32) {
+	work := []atomKey{{0, relation, subject}}
 	for len(work) > 0 {
 		at := work[len(work)-1]
 		work = work[:len(work)-1]
-		if r.all[at] {
+		end := r.endFor(at.relation, at.subject)
+		if end.everywhere {
 			continue
 		}
-		r.all[at] = true
-		for _, reading := range r.readers.Of(at.relation) {
-			work = append(work, everywhere{at.subject, reading.Relation})
+		end.everywhere = true
+		r.budget--
+		p := r.e.plan.at(at.relation)
+		for _, reading := range p.readBy[r.scope] {
+			work = append(work, atomKey{0, reading.Relation, at.subject})
 		}
-		for _, relation := range r.readers.Naming(at.relation) {
-			work = append(work, everywhere{at.subject, relation})
+		for _, naming := range p.namedBy[r.scope] {
+			work = append(work, atomKey{0, naming, at.subject})
 		}
 		for _, a := range r.actors[at.subject] {
 			if a.acts.Permissions[at.relation] {
-				work = append(work, everywhere{a.subject, at.relation})
+				work = append(work, atomKey{0, at.relation, a.subject})
 			}
 		}
 	}
 }
 
-// begin finds what a subject, and those whom it acts for, are in by themselves.
-func (r *reach) begin(subject int32) error {
-	r.actors[subject] = nil
-	for work := []int32{subject}; len(work) > 0 && r.budget > 0; {
-		subject := work[len(work)-1]
-		work = work[:len(work)-1]
-		owners, err := r.own(subject)
-		if err != nil {
-			return err
-		}
-		work = append(work, owners...)
-	}
-	return nil
-}
-
-// own finds what one subject is in by itself and returns its owners that are new.
-func (r *reach) own(subject int32) (owners []int32, err error) {
-	s := r.e.subjects[subject]
-	if s.isObject() && s.typ != nil {
-		for i := range s.typ.Acts {
-			if owners, err = r.owners(owners, subject, s, &s.typ.Acts[i]); err != nil {
-				return nil, err
+// usersets says how many usersets that tuples of a relation may name the subject
+// may be in; false when those cannot be listed.
+func (r *reach) usersets(subject int32, of *relationPlan) (n int, listed bool) {
+	for _, relation := range of.usersets {
+		if end := r.end(relation, subject); end != nil {
+			if end.everywhere {
+				return 0, false
 			}
-		}
-		for _, reading := range r.readers.Self(s.typ.ID) {
-			r.add(atomKey{s.ref.Node, reading.Relation, subject}, reading.Certain && r.plain(s))
+			n += int(end.count)
 		}
 	}
-	if s.ref.Relation != 0 {
-		r.add(atomKey{s.ref.Node, s.ref.Relation, subject}, true)
-	}
-	if err := r.granted(s.ref, s, subject, true); err != nil {
-		return nil, err
-	}
-	if s.wildcard.Node != 0 {
-		if err := r.granted(s.wildcard, s, subject, true); err != nil {
-			return nil, err
-		}
-	}
-	return owners, r.sealed(s, subject)
+	return n, true
 }
 
-// plain says whether tuples alone decide what a subject has: it acts for nobody.
-func (r *reach) plain(s subject) bool { return s.typ == nil || len(s.typ.Acts) == 0 }
-
-// sealed finds the sealed usersets that the schema puts the subject in.
-func (r *reach) sealed(s subject, subject int32) error {
-	for _, reading := range r.readers.Sealed() {
-		n, err := r.e.fixedNode(reading.Object)
-		if err != nil {
-			return err
-		}
-		if ref := (tuple.Ref{Node: n}); ref != s.ref && (!s.isObject() || ref != s.wildcard) {
-			continue
-		}
-		if err := r.seal(reading, subject, r.plain(s)); err != nil {
-			return err
-		}
+// first returns the first of the atoms of a relation and subject that were met,
+// in met; -1 is none.
+func (r *reach) first(relation tuple.RelationID, subject int32) int32 {
+	if end := r.end(relation, subject); end != nil {
+		return end.first
 	}
-	return nil
-}
-
-func (r *reach) seal(reading schema.Reading, subject int32, certain bool) error {
-	of := r.e.schema.Relation(reading.Relation)
-	n, err := r.e.fixedNode(schema.FixedSubject{Type: of.Type.ID, ID: reading.ID})
-	if err == nil {
-		r.add(atomKey{n, of.ID, subject}, certain)
-	}
-	return err
-}
-
-// owners appends those whom a subject acts for that were not walked from yet.
-func (r *reach) owners(list []int32, actsFor int32, s subject, acts *schema.Acts) ([]int32, error) {
-	owner := r.e.schema.Relation(acts.Owner)
-	if owner == nil {
-		return list, nil
-	}
-	edges, err := r.e.live(nil, s.ref.Node, owner)
-	if err != nil {
-		return list, err
-	}
-	for _, edge := range edges {
-		o, err := r.e.subjectNumber(edge.Ref)
-		if err != nil {
-			return list, err
-		}
-		r.budget--
-		if _, ok := r.actors[o]; !ok {
-			list = append(list, o)
-		}
-		r.actors[o] = append(r.actors[o], actor{actsFor, acts})
-	}
-	return list, nil
+	return -1
 }

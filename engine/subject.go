@@ -12,25 +12,28 @@ type subject struct {
 	ref      tuple.Ref
 	typ      *schema.Type
 	isStar   bool      // user:*
-	wildcard tuple.Ref // the wildcard that an object of this type falls under
+	acts     bool      // it may hold names through owners alone
+	wildcard tuple.Ref // the wildcard that an object of this type falls under; 0 where no tuple can name that
+	reached  scope     // how much of what it may be in is known: this of the reach's epoch
+	epoch    uint32
 }
 
 func (s *subject) isObject() bool { return s.ref.Relation == 0 && !s.isStar }
 
 // subjectNumber returns the number of a subject, a new one when it is met first.
 func (e *evaluation) subjectNumber(ref tuple.Ref) (int32, error) {
-	if i, ok := e.subjectOf[ref]; ok {
+	key := atomKey{ref.Node, ref.Relation, -1}
+	if i, ok := e.subjectOf.get(key); ok {
 		return i, nil
 	}
-	s := subject{ref: ref}
-	t, id, err := e.graph.Object(ref.Node)
+	t, star, err := e.graph.Type(ref.Node)
 	if err != nil {
 		return 0, err
 	}
-	s.typ = e.schema.TypeByID(t)
-	s.isStar = id == tuple.Wildcard
+	s := subject{ref: ref, typ: e.schema.TypeByID(t), isStar: star}
+	s.acts = ref.Relation == 0 && s.typ != nil && len(s.typ.Acts) > 0
 	if s.isObject() {
-		n, err := e.graph.Node(t, tuple.Wildcard)
+		n, err := e.graph.wildcard(t, e.plan.stars)
 		if err != nil {
 			return 0, err
 		}
@@ -38,14 +41,14 @@ func (e *evaluation) subjectNumber(ref tuple.Ref) (int32, error) {
 	}
 	i := int32(len(e.subjects))
 	e.subjects = append(e.subjects, s)
-	e.subjectOf[ref] = i
+	e.subjectOf.put(key, i)
 	return i, nil
 }
 
 // acting says whether the subject holds names on objects of a type only through
 // an owner, and whether it can hold this one at all.
 func (s *subject) acting(r *schema.Relation) (acts, listed bool) {
-	if s.ref.Relation != 0 || s.typ == nil {
+	if !s.acts {
 		return false, false
 	}
 	for i := range s.typ.Acts {

@@ -97,8 +97,12 @@ type causes struct {
 	byText map[string]why
 }
 
-func newCauses() *causes {
-	return &causes{list: make([]cause, 1)}
+// reset leaves no cause but none.
+func (c *causes) reset() {
+	clear(c.list)
+	c.list = append(c.list[:0], cause{})
+	clear(c.joined)
+	clear(c.byText)
 }
 
 // intern returns the number of a cause; equal causes have equal numbers.

@@ -15,15 +15,15 @@ import (
 type frame struct {
 	kind  frameKind
 	op    operator
-	atom  int32        // the atom whose rewrite this is part of
-	expr  *schema.Expr // operands frames: the operator; atom frames: the rewrite, where it is what is asked
-	pos   int32        // which operand or pending atom comes next
-	start int32        // children frames: where in pending theirs begin
-	end   int32        // children frames: where they end
-	why   why          // the cause that guards the atom that is being asked for; 0: none does
-	links int32        // operands so far that are still open
-	acc   value        // operands so far that are final
-	nodes int32        // atom frames: how long the arenas of equations were before
+	atom  int32    // the atom whose rewrite this is part of
+	expr  *rewrite // operands frames: the operator; atom frames: the rewrite, where it is what is asked
+	pos   int32    // which operand or pending atom comes next
+	start int32    // children frames: where in pending theirs begin
+	end   int32    // children frames: where they end
+	why   why      // the cause that guards the atom that is being asked for; 0: none does
+	links int32    // operands so far that are still open
+	acc   value    // operands so far that are final
+	nodes int32    // atom frames: how long the arenas of equations were before
 	lists int32
 }
 
@@ -69,7 +69,7 @@ func (e *evaluation) run(key atomKey) (value, error) {
 // expression returns the final value of a part of an atom's rewrite, once the
 // atom itself is final.
 func (e *evaluation) expression(x *schema.Expr, id int32) (value, error) {
-	r, pushed, err := e.start(x, id)
+	r, pushed, err := e.start(e.plan.rewrites[x], id)
 	if err != nil || !pushed {
 		return r.value, err
 	}
@@ -94,9 +94,16 @@ func (e *evaluation) drain() (value, error) {
 }
 
 // request asks for an atom on behalf of another: its value, its equation while
-// it is open, or a new frame that will find out.
+// it is open, or a new frame that will find out. What the subject's reach or the
+// relation's own tuples decide needs neither atom nor frame.
 func (e *evaluation) request(key atomKey, reader int32) (r result, pushed bool, err error) {
-	if id, ok := e.atomOf[key]; ok {
+	p := e.plan.at(key.relation)
+	short := p != nil && !e.plain && !e.subjects[key.subject].acts
+	if short && p.same != nil && e.subjects[key.subject].ref.Relation == 0 {
+		p = p.same
+		key.relation = p.of.ID
+	}
+	if id, ok := e.atomOf.get(key); ok {
 		a := &e.atoms[id]
 		if a.final {
 			return result{value: a.value}, false, nil
@@ -107,22 +114,71 @@ func (e *evaluation) request(key atomKey, reader int32) (r result, pushed bool, 
 	if err := e.pace(); err != nil {
 		return result{}, false, err
 	}
-	if err := e.climb(); err != nil {
+	if p != nil && !e.plain {
+		if err := e.climb(everything); err != nil {
+			return result{}, false, err
+		}
+		switch e.reach.chance(key, p) {
+		case none:
+			return result{value: never}, false, nil
+		case certain:
+			return result{value: always}, false, nil
+		}
+	}
+	if short && p.direct {
+		return e.tuples(key, p)
+	}
+	if err := e.enter(key); err != nil {
 		return result{}, false, err
 	}
-	if e.reached != nil && !e.reached.has(key) {
-		return result{value: never}, false, nil
-	}
+	return result{}, true, nil
+}
+
+// enter makes an atom and the frame that will find its value.
+func (e *evaluation) enter(key atomKey) error {
 	if len(e.atoms) >= e.most {
-		return result{}, false, budgetError(e.limit)
+		return budgetError(e.limit)
 	}
 	id := int32(len(e.atoms))
 	e.atoms = append(e.atoms, atom{key: key, low: id})
-	e.atomOf[key] = id
+	e.atomOf.put(key, id)
 	e.open = append(e.open, id)
 	e.frames = append(e.frames, frame{kind: atomFrame, atom: id, nodes: int32(len(e.nodes)), lists: int32(len(e.links))})
+	return nil
+}
+
+// tuples answers for a relation that is its own tuples and no more: at once where
+// these lead to no atom that is to be asked for.
+func (e *evaluation) tuples(key atomKey, p *relationPlan) (r result, pushed bool, err error) {
+	s := &e.subjects[key.subject]
+	if s.ref.Relation != 0 && s.ref == (tuple.Ref{Node: key.node, Relation: key.relation}) {
+		return result{value: always}, false, nil
+	}
+	start, before := len(e.pending), e.steps
+	acc, err := e.look(key, p)
+	if err != nil {
+		return result{}, false, err
+	}
+	if len(e.pending) == start && e.steps-before <= freeSteps {
+		return result{value: acc}, false, nil
+	}
+	if err := e.enter(key); err != nil {
+		return result{}, false, err
+	}
+	f := &e.frames[len(e.frames)-1]
+	f.pos = 1
+	if len(e.pending) == start {
+		f.acc = acc
+		return result{}, true, nil
+	}
+	e.frames = append(e.frames, frame{kind: childrenFrame, op: anyOf, acc: acc, atom: f.atom,
+		start: int32(start), pos: int32(start), end: int32(len(e.pending))})
 	return result{}, true, nil
 }
+
+// freeSteps is how many steps an atom may cost each time that it is asked for;
+// what cost more is kept.
+const freeSteps = 8
 
 // advance takes a frame as far as it goes without an answer that is not there
 // yet. It has either pushed a frame, or (done) popped its own.
@@ -133,7 +189,7 @@ func (e *evaluation) advance(f *frame) (r result, done bool, err error) {
 		case atomFrame:
 			r, pushed, err = e.body(f)
 		case operandsFrame:
-			x := f.expr.Operands[f.pos]
+			x := e.operand(f, f.pos)
 			f.pos++
 			r, pushed, err = e.start(x, f.atom)
 		case childrenFrame:
@@ -166,7 +222,7 @@ func (f *frame) complete() bool {
 	case atomFrame:
 		return f.pos > 0
 	case operandsFrame:
-		if int(f.pos) == len(f.expr.Operands) {
+		if int(f.pos) == len(f.expr.operands) {
 			return true
 		}
 	case childrenFrame:
@@ -175,6 +231,14 @@ func (f *frame) complete() bool {
 		}
 	}
 	return f.decided()
+}
+
+// operand returns an operand in the order in which they are asked for.
+func (e *evaluation) operand(f *frame, i int32) *rewrite {
+	if e.plain {
+		return f.expr.operands[i]
+	}
+	return f.expr.cheapest[i]
 }
 
 func (f *frame) decided() bool {
@@ -186,12 +250,14 @@ func (f *frame) decided() bool {
 
 // fold takes the result of an operand into its frame.
 func (e *evaluation) fold(f *frame, r result) {
-	e.coverage.result(f, e.atoms[f.atom].key, r)
+	if e.coverage != nil {
+		e.coverage.result(f, e.atoms[f.atom].key, r)
+	}
 	if f.why != 0 {
 		r = e.guarded(f.why, r)
 		f.why = 0
 	}
-	if f.kind == operandsFrame && f.expr.Kind == schema.Exclusion && f.pos == 2 {
+	if f.kind == operandsFrame && e.operand(f, f.pos-1).negated {
 		r = e.negated(r)
 	}
 	switch {
@@ -223,13 +289,14 @@ func (e *evaluation) body(f *frame) (result, bool, error) {
 	id := f.atom
 	key := e.atoms[id].key
 	s := &e.subjects[key.subject]
-	r := e.schema.Relation(key.relation)
+	p := e.plan.at(key.relation)
 	if s.ref == (tuple.Ref{Node: key.node, Relation: key.relation}) {
 		return result{value: always}, false, nil // every userset is a member of itself
 	}
-	if r == nil || r.Rewrite == nil {
+	if p == nil || p.rewrite == nil {
 		return result{value: never}, false, nil
 	}
+	r := p.of
 	if acts, listed := s.acting(r); acts {
 		if !listed {
 			return result{value: never}, false, nil
@@ -245,14 +312,14 @@ func (e *evaluation) body(f *frame) (result, bool, error) {
 			return e.sealed(id, fixed)
 		}
 	}
-	f.expr = r.Rewrite
-	return e.start(r.Rewrite, id)
+	f.expr = p.rewrite
+	return e.start(p.rewrite, id)
 }
 
 // start is the one switch over the kinds of a rewrite: it answers at once, or
 // pushes the frame that will.
-func (e *evaluation) start(x *schema.Expr, id int32) (result, bool, error) {
-	e.coverage.walk(x)
+func (e *evaluation) start(x *rewrite, id int32) (result, bool, error) {
+	e.coverage.walk(x.Expr)
 	key := e.atoms[id].key
 	switch x.Kind {
 	case schema.Self:

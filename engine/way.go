@@ -178,7 +178,7 @@ func (x *explainer) wayHolds(id int32, w way) (bool, error) {
 	if err != nil || v.lower != holds || w.ends {
 		return v.lower == holds, err
 	}
-	return x.e.atoms[x.e.atomOf[w.key]].order < x.e.atoms[id].order, nil
+	return x.final(w.key).order < x.e.atoms[id].order, nil
 }
 
 // suffices says whether a part of an atom's rewrite is reason enough for it.

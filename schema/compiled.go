@@ -23,6 +23,16 @@ type Schema struct {
 
 	readersOnce sync.Once // guards the making of readers
 	readers     *Readers
+
+	keptOnce sync.Once // guards the making of kept
+	kept     any
+}
+
+// Keep returns what the engine has worked out of the schema, made on the first
+// call: it lives as long as the schema does.
+func (s *Schema) Keep(make func(*Schema) any) any {
+	s.keptOnce.Do(func() { s.kept = make(s) })
+	return s.kept
 }
 
 // Type is one type of a schema.

@@ -25,7 +25,7 @@ func TestNoAnswerIsNoDenied(t *testing.T) {
 		check("folder:public", "view", "user:bob"), check("folder:public", "view", "user:zoe")}
 	t.Run("budget", func(t *testing.T) {
 		w := start(t, server.Config{EvaluationNodes: 1})
-		deep := check("document:readme", "view", "user:nobody")
+		deep := check("document:plan", "view", "user:nobody")
 		got := w.send("POST /v1/stores/acme/check", fmt.Sprintf(`{"object":%q,"permission":%q,"subject":%q}`, deep.Object, deep.Permission, deep.Subject))
 		if got.problem == nil || got.problem.Code != api.BudgetExceeded || got.status != 503 {
 			t.Errorf("got %d %s", got.status, got.body)
