@@ -40,6 +40,7 @@ var law = []struct {
 	{"client/tuplefile", []string{"schema/...", "server/api", "client"}},
 	{"client", []string{"schema/tuple", "server/api", "server/body"}},
 	{"pembatest", []string{"schema/...", "raftstore", "server", "server/api", "client"}},
+	{"torture", []string{"schema/tuple", "server/api", "client"}},
 	{"bench/dataset", []string{"schema/...", "examples"}},
 	{"bench/load", nil},
 	{"bench/target", []string{"schema/...", "server/api", "bench/dataset", "bench/load"}},

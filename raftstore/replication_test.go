@@ -15,7 +15,7 @@ func TestRefusedEntriesComeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, nil)
 		var clients sync.WaitGroup
-		for id := range 9 {
+		for id := range 3 {
 			clients.Go(func() { s.client(id, rand.New(rand.NewPCG(1, uint64(id)))) })
 		}
 		for round := range 4 {

@@ -109,6 +109,9 @@ func newSimulation(t *testing.T, seed uint64, adjust func(*raftstore.Config)) *s
 					voters++
 				}
 			}
+			if _, err := n.Store(t.Context(), "s"); err != nil {
+				return err
+			}
 			if voters != simNodes {
 				return fmt.Errorf("%d of %d members vote", voters, simNodes)
 			}
