@@ -30,6 +30,7 @@ var law = []struct {
 	{"raftstore/graph", []string{"schema/tuple"}},
 	{"raftstore/raftlog", nil},
 	{"raftstore/disk", nil},
+	{"raftstore/backup", nil},
 	{"raftstore/pki", nil},
 	{"raftstore/state", []string{"schema/...", "raftstore/command", "raftstore/disk", "raftstore/graph"}},
 	{"raftstore", []string{"schema/...", "raftstore/..."}},
