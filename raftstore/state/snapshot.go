@@ -10,9 +10,11 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -25,14 +27,35 @@ import (
 type Snapshot struct {
 	Index, Term uint64
 	Floor       tuple.Revision
+	Time        time.Time // the log's
+	Feature     uint32    // the cluster's level
+	Cluster     command.ClusterID
 
-	s     *State
-	gen   *generation
-	marks []mark
+	s         *State
+	gen       *generation
+	marks     []mark
+	selection Selection
+	store     storeID // the only one, where the selection names it
+}
+
+// Selection says what of a state goes into a snapshot.
+type Selection struct {
+	// Portable leaves out the cluster's identity and members: for another cluster to
+	// begin from, which tokens and cursors of this one are not for.
+	Portable bool
+	// Bare leaves out the history: the newest revision is the only one inside. Only
+	// for a Portable one.
+	Bare bool
+	// Store is the only store inside; "" is all. Only for a Portable one.
+	Store string
 }
 
 // Snapshot pins the newest revision and all the history that can be read.
-func (s *State) Snapshot() (*Snapshot, error) {
+func (s *State) Snapshot() (*Snapshot, error) { return s.Select(Selection{}) }
+
+// Select pins what a selection names of the newest revision. Errors:
+// ErrStoreNotFound, ErrClosed.
+func (s *State) Select(sel Selection) (*Snapshot, error) {
 	s.cleaning.Lock() // no step of the cleaner is under way, and none begins
 	defer s.cleaning.Unlock()
 	s.mu.Lock()
@@ -40,8 +63,20 @@ func (s *State) Snapshot() (*Snapshot, error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
-	p := &Snapshot{Index: uint64(s.head.revision), Term: s.head.term, Floor: s.head.floor, s: s, gen: s.gen}
-	for _, name := range slices.Sorted(maps.Keys(s.head.stores)) {
+	p := &Snapshot{Index: uint64(s.head.revision), Term: s.head.term, Floor: s.head.floor, Time: time.Unix(0, s.head.time).UTC(),
+		Feature: s.head.feature, Cluster: s.head.cluster, s: s, gen: s.gen, selection: sel}
+	if sel.Bare {
+		p.Floor = s.head.revision
+	}
+	names := slices.Sorted(maps.Keys(s.head.stores))
+	if sel.Store != "" {
+		st := s.head.stores[sel.Store]
+		if st == nil {
+			return nil, fmt.Errorf("%w: %q", ErrStoreNotFound, sel.Store)
+		}
+		p.store, names = st.id, []string{sel.Store}
+	}
+	for _, name := range names {
 		p.marks = append(p.marks, s.head.stores[name].publishedMark)
 	}
 	s.gen.refs++
@@ -130,7 +165,7 @@ const (
 func (p *Snapshot) frames(out *streamWriter) error {
 	txn := p.gen.db.NewTransactionAt(p.Index, false)
 	defer txn.Discard()
-	needed, err := newNeed(txn, p.Floor)
+	needed, err := newNeed(txn, p)
 	if err != nil {
 		return err
 	}
@@ -148,6 +183,12 @@ func (p *Snapshot) frames(out *streamWriter) error {
 			}
 		}
 		if skip {
+			continue
+		}
+		if p.rewrites(key) {
+			if skip, err = true, p.record(txn, out, key); err != nil {
+				return err
+			}
 			continue
 		}
 		removed := item.IsDeletedOrExpired()
@@ -170,6 +211,7 @@ func (p *Snapshot) frames(out *streamWriter) error {
 // need says which keys no revision from a floor on needs, whether or not the
 // cleaner has come to them.
 type need struct {
+	*Snapshot
 	txn    *badger.Txn
 	floor  tuple.Revision
 	record []byte           // the first entry's record that is needed
@@ -178,19 +220,27 @@ type need struct {
 	from   []byte           // the first digest record of that store that is needed
 }
 
-func newNeed(txn *badger.Txn, floor tuple.Revision) (*need, error) {
-	gone, err := removedStores(txn, floor)
-	return &need{txn: txn, floor: floor, record: logKey(lastRecord(txn, floor), 0), gone: gone}, err
+func newNeed(txn *badger.Txn, p *Snapshot) (*need, error) {
+	gone, err := removedStores(txn, p.Floor)
+	return &need{Snapshot: p, txn: txn, floor: p.Floor, record: logKey(lastRecord(txn, p.Floor), 0), gone: gone}, err
 }
 
 func (n *need) skips(key []byte) (bool, error) {
 	switch {
 	case key[0] == prefixLog:
 		return bytes.Compare(key, n.record) < 0, nil
-	case key[0] == prefixMember, key[0] == prefixStore, len(key) < 5:
+	case key[0] == prefixMember:
+		return n.selection.Portable, nil
+	case len(key) < 5:
 		return false, nil
 	}
 	id := storeID(binary.BigEndian.Uint32(key[1:]))
+	if n.store != 0 && id != n.store {
+		return true, nil
+	}
+	if key[0] == prefixStore {
+		return false, nil
+	}
 	if n.gone[id] || key[0] != prefixStats {
 		return n.gone[id], nil
 	}
