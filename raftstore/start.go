@@ -283,10 +283,12 @@ func (n *Node) mustJoin(servers []raft.Server) bool {
 // where there is no port.
 func (n *Node) address() string {
 	if n.port == nil {
-		return "node-" + n.id
+		return unnamedAddress(n.id)
 	}
 	return n.port.Addr().String()
 }
+
+func unnamedAddress(id string) string { return "node-" + id }
 
 func (n *Node) openTransport() (raft.Transport, error) {
 	if n.config.ListenAddr == "" {
