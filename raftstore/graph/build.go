@@ -3,8 +3,10 @@ package graph
 import (
 	"errors"
 	"math/bits"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -64,6 +66,9 @@ type Loader struct {
 	nodes   map[populationKey]block
 	version block
 
+	batch []loading // tuples that are added together
+	text  []byte    // their ids
+
 	object  uint32 // whose tuples come; 0: none yet
 	kind    tuple.TypeID
 	id      []byte
@@ -82,17 +87,88 @@ func (b *Builder) Loader() *Loader {
 	return l
 }
 
+// loading is a tuple of a batch, with the tags of its ends.
+type loading struct {
+	Tuple
+	object, subject uint32
+}
+
+// batchTuples is how many tuples are added together: as many as the processor
+// can wait for memory for at once, several times.
+const batchTuples = 64
+
 // Add adds one tuple that was not added yet, and keeps nothing of it. The tuples
-// of one object come one after the other, to one loader (ErrApart).
+// of one object come one after the other, to one loader (ErrApart, at the latest
+// from Finish).
 func (l *Loader) Add(t *Tuple) error {
+	need := len(t.ObjectID) + len(t.SubjectID)
+	if len(l.batch) == batchTuples || need > cap(l.text)-len(l.text) {
+		if err := l.addBatch(); err != nil {
+			return err
+		}
+		if need > cap(l.text) {
+			l.text = make([]byte, 0, max(batchTuples*32, 2*need))
+		}
+	}
+	kept := loading{Tuple: *t}
+	kept.ObjectID, kept.SubjectID = l.keep(t.ObjectID), l.keep(t.SubjectID)
+	kept.Context = tuple.Context(strings.Clone(string(t.Context)))
+	l.batch = append(l.batch, kept)
+	return nil
+}
+
+// keep copies an id into text, which has room for it.
+func (l *Loader) keep(id string) string {
+	start := len(l.text)
+	l.text = append(l.text, id...)
+	return unsafe.String(unsafe.SliceData(l.text[start:]), len(id))
+}
+
+func (l *Loader) addBatch() error {
+	x := l.b.x
+	for i := range l.batch {
+		t := &l.batch[i]
+		t.object = x.seed.textTag(uint32(t.ObjectType), t.ObjectID)
+		t.subject = x.seed.textTag(uint32(t.SubjectType), t.SubjectID)
+	}
+	if lookAhead {
+		l.touch()
+	}
+	for i := range l.batch {
+		if err := l.add(&l.batch[i]); err != nil {
+			return err
+		}
+	}
+	l.batch, l.text = l.batch[:0], l.text[:0]
+	return nil
+}
+
+// touch brings into the cache what the tuples of the batch will need: first all
+// slots of the table, then all nodes, so that the processor waits for many at
+// once. What it reads may be in the hands of another loader; nothing is made of it.
+func (l *Loader) touch() {
+	var slots [2 * batchTuples]uint64
+	x := l.b.x
+	for i := range l.batch {
+		t := &l.batch[i]
+		slots[2*i], slots[2*i+1] = x.names.first(t.object), x.names.first(t.subject)
+	}
+	for _, e := range slots[:2*len(l.batch)] {
+		if i := uint32(e); i < maxNodes && x.nodes.has(i) {
+			x.nodes.at(i).life.Load()
+		}
+	}
+}
+
+func (l *Loader) add(t *loading) error {
 	if l.object == 0 || t.ObjectType != l.kind || t.ObjectID != string(l.id) {
 		if err := l.flush(); err != nil {
 			return err
 		}
-		l.object, l.kind, l.id = l.node(uint32(t.ObjectType), t.ObjectID), t.ObjectType, append(l.id[:0], t.ObjectID...)
+		l.object, l.kind, l.id = l.node(uint32(t.ObjectType), t.ObjectID, t.object), t.ObjectType, append(l.id[:0], t.ObjectID...)
 	}
 	x := l.b.x
-	subject := l.node(uint32(t.SubjectType), t.SubjectID)
+	subject := l.node(uint32(t.SubjectType), t.SubjectID, t.subject)
 	atomic.AddUint64(&x.nodes.at(subject).backward[0], 1) // how many there will be
 	to := farEnd(subject, uint32(t.Relation), uint32(t.SubjectRelation))
 	if t.bare() {
@@ -104,7 +180,8 @@ func (l *Loader) Add(t *Tuple) error {
 	v.object, v.subject, v.relation, v.subjectRelation = l.object, subject, to.relation, to.subjectRelation
 	v.condition, v.expires = uint32(t.Condition), t.Expires
 	if t.Context != "" {
-		v.context = l.node(contextType, string(t.Context))
+		context := string(t.Context)
+		v.context = l.node(contextType, context, x.seed.textTag(contextType, context))
 		atomic.AddUint32(&x.nodes.at(v.context).refs, 1)
 	}
 	l.entries = append(l.entries, v.entry()|uint64(i))
@@ -138,9 +215,8 @@ func (l *Loader) flush() error {
 }
 
 // node returns the node of an object, new if need be.
-func (l *Loader) node(kind uint32, id string) uint32 {
+func (l *Loader) node(kind uint32, id string, tag uint32) uint32 {
 	x := l.b.x
-	tag := x.seed.textTag(kind, id)
 	stripe := &l.b.stripes[uint64(tag)>>(33-bits.Len(uint(len(l.b.stripes))))]
 	for {
 		stripe.Lock()

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"runtime"
 	"sync"
 )
@@ -10,7 +11,7 @@ import (
 func (b *Builder) Finish() (*Index, error) {
 	x := b.x
 	for _, l := range b.loaders {
-		if err := l.flush(); err != nil {
+		if err := cmp.Or(l.addBatch(), l.flush()); err != nil {
 			return nil, err
 		}
 	}

@@ -155,6 +155,9 @@ func TestBuildOfObjectsThatComeApart(t *testing.T) {
 			err = e
 		}
 	}
+	if _, e := b.Finish(); err == nil {
+		err = e
+	}
 	if !errors.Is(err, graph.ErrApart) {
 		t.Errorf("Add = %v, want ErrApart", err)
 	}

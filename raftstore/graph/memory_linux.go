@@ -8,6 +8,10 @@ import "golang.org/x/sys/unix"
 // random then misses the processor's table of pages less often.
 const leastHuge = 8 << 20
 
+// lookAhead lets the build read, to have it in the cache, what another goroutine
+// may be writing. The race detector would report it.
+const lookAhead = true
+
 // mapMemory returns so many zero bytes from the system, or nil.
 func mapMemory(bytes int) []byte {
 	piece, err := unix.Mmap(-1, 0, bytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE)

@@ -84,6 +84,53 @@ func TestMemoryIsReused(t *testing.T) {
 	}
 }
 
+// TestMemoryOfListsIsReused lets lists of every size grow and shrink again and
+// again, and tuples be set and removed in a loop while a view is now and then open.
+func TestMemoryOfListsIsReused(t *testing.T) {
+	x := graph.New()
+	r := rand.New(rand.NewPCG(1, 8))
+	revision := tuple.Revision(0)
+	round := func() {
+		size := []int{3, 5, 30, 70, 300, 7000}[r.IntN(6)]
+		hub := fmt.Sprint("hub-", r.IntN(4))
+		var in, out []graph.Change
+		for n := range size {
+			tup := viewer(hub, fmt.Sprint("user-", n))
+			if n%2 == 0 {
+				tup = viewer(fmt.Sprint("doc-", n), hub)
+			}
+			if n%5 == 0 {
+				tup.Expires = uint64(r.IntN(3))
+			}
+			in, out = append(in, add(tup)), append(out, remove(tup))
+		}
+		apply(t, x, revision+1, in...)
+		v := open(t, x, revision+1)
+		apply(t, x, revision+2, out[:size/2]...)
+		apply(t, x, revision+3, in[:size/2]...)
+		v.Close()
+		apply(t, x, revision+4, out...)
+		revision += 4
+	}
+	for range 60 {
+		round()
+	}
+	before := x.Stats().Bytes
+	for range 150 {
+		round()
+	}
+	if after := x.Stats().Bytes; after > before*5/4 {
+		t.Errorf("150 rounds more took the index from %d to %d bytes", before, after)
+	}
+	for range 200 {
+		revision++
+		apply(t, x, revision)
+	}
+	if got := x.Stats(); got.Tuples != 0 || got.Held != 0 || got.Objects != 0 || got.Retired != 0 {
+		t.Errorf("all is removed, Stats() = %+v", got)
+	}
+}
+
 func TestOpenViewKeepsItsRevision(t *testing.T) {
 	x := graph.New()
 	apply(t, x, 5, add(viewer("a", "ana")))
