@@ -137,7 +137,11 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 		r.steps += r.stepsOf(t)
 	}
 	for _, t := range c.Targets {
-		if err := r.load(t); err != nil {
+		err := r.load(t)
+		if r.skip(t, "everything", err) {
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
 		for _, name := range c.Operations {
@@ -233,10 +237,18 @@ func (p planned) target(name string) string {
 // operation measures one operation of a target, or notes that it has none.
 func (r *runner) operation(t target.Target, name string) error {
 	err := r.attempt(t, name)
-	if errors.Is(err, errors.ErrUnsupported) {
-		why := strings.TrimSuffix(err.Error(), ": "+errors.ErrUnsupported.Error())
-		r.report.Skipped = append(r.report.Skipped, Skipped{Target: t.Name(), Operation: name, Why: why})
+	if r.skip(t, name, err) {
 		return nil
 	}
 	return err
+}
+
+// skip notes what a target does not have.
+func (r *runner) skip(t target.Target, name string, err error) bool {
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return false
+	}
+	why := strings.TrimSuffix(err.Error(), ": "+errors.ErrUnsupported.Error())
+	r.report.Skipped = append(r.report.Skipped, Skipped{Target: t.Name(), Operation: name, Why: why})
+	return true
 }

@@ -1,5 +1,5 @@
-// Package target speaks to the servers that a load can be sent to: Pemba over
-// HTTP, and a server whose answer is a constant.
+// Package target speaks to the servers that a load can be sent to: Pemba,
+// OpenFGA and SpiceDB, each over HTTP, and a server whose answer is a constant.
 //
 // Call New with a Protocol, then Load, and hand what Checks and the others return
 // to load.Run. Every answer is compared with the dataset's.

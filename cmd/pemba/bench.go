@@ -29,6 +29,8 @@ func benchCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the data and of the choice of questions"},
 			&cli.StringFlag{Name: "targets", Value: "in-process,pemba", Usage: "`LIST` of in-process (the engine without a server) and pemba (a server over HTTP)"},
 			&cli.StringFlag{Name: "server", Usage: "`URL` of a Pemba server that runs already; nodes of a cluster with commas between. Without it one is started, and stopped at the end"},
+			&cli.StringFlag{Name: "openfga", Usage: "measure the OpenFGA server at this `URL` too"},
+			&cli.StringFlag{Name: "spicedb", Usage: "measure the SpiceDB server with its HTTP gateway at this `URL` too; its key is in PEMBA_BENCH_SPICEDB_KEY"},
 			&cli.StringFlag{Name: "store", Usage: "the store `NAME` to fill; nothing else should be in it. Without it, bench-DATASET"},
 			&cli.StringFlag{Name: "dir", Usage: "`FOLDER` for the data of what is started here, kept for the next time. Without it, a temporary one"},
 			&cli.BoolFlag{Name: "no-load", Usage: "the servers hold the data already"},
@@ -53,7 +55,7 @@ func benchDescription() string {
 		"pemba bench --tuples 1M --html report.html\n" +
 		"pemba bench --dataset shapes --targets in-process\n" +
 		"pemba bench --targets pemba --operations check,mixed --clients 64 --duration 10s\n" +
-		"pemba bench --server http://127.0.0.1:8420\n\nOperations:\n")
+		"pemba bench --server http://127.0.0.1:8420 --openfga http://127.0.0.1:8080 --batch 50\n\nOperations:\n")
 	for _, o := range bench.Operations {
 		fmt.Fprintf(&b, "  %-10s %s\n", o.Name, o.Says)
 	}
@@ -212,6 +214,16 @@ func (s *benchServers) targets(config *bench.Config) error {
 		default:
 			return &usageError{command: commandPath(c), message: fmt.Sprintf("--targets: there is no target %q", name),
 				suggestion: source.DidYouMean(name, []string{"in-process", "pemba"})}
+		}
+	}
+	if address := c.String("openfga"); address != "" {
+		if err := add(&target.OpenFGA{}, address, ""); err != nil {
+			return err
+		}
+	}
+	if address := c.String("spicedb"); address != "" {
+		if err := add(&target.SpiceDB{}, address, os.Getenv("PEMBA_BENCH_SPICEDB_KEY")); err != nil {
+			return err
 		}
 	}
 	if len(config.Targets) == 0 {
