@@ -165,6 +165,9 @@ func (n *Node) verifyIndex(context.Context) (leaderIndex, error) {
 	if voters == 1 {
 		return n.loneIndex()
 	}
+	if n.yielding.Load() { // the successor's log must reach as far as this one's
+		return leaderIndex{}, ErrNotLeader
+	}
 	// It answers at the latest when the leader's lease has run out.
 	if err := n.raft.Barrier(raftTimeout).Error(); err != nil {
 		return leaderIndex{}, notProposed(err)

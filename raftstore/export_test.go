@@ -84,4 +84,7 @@ func (c Config) WithStoring(storing func()) Config {
 }
 
 // TransferLeadership hands leadership over to any other member.
-func (n *Node) TransferLeadership() error { return n.raft.LeadershipTransfer().Error() }
+func (n *Node) TransferLeadership(ctx context.Context) error { return n.transfer(ctx) }
+
+// RaftTransfer has Raft itself hand leadership over; nobody waits for it.
+func (n *Node) RaftTransfer() { n.raft.LeadershipTransfer() }

@@ -136,6 +136,8 @@ func (n *Node) handle(ctx context.Context, m method, payload []byte) ([]byte, er
 	switch m {
 	case methodJoin:
 		return n.handleJoin(ctx, payload)
+	case methodLastIndex:
+		return binary.BigEndian.AppendUint64(nil, n.raft.LastIndex()), nil
 	case methodSummary:
 		return n.handleSummary(ctx, payload)
 	case methodFetch:

@@ -202,7 +202,7 @@ func (n *Node) removeMember(ctx context.Context, id string) error {
 		if len(servers) == 1 {
 			return ErrLastMember
 		}
-		if err := n.raft.LeadershipTransfer().Error(); err != nil {
+		if err := n.transfer(ctx); err != nil {
 			return notProposed(err)
 		}
 		return ErrNotLeader

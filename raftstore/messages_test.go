@@ -21,6 +21,7 @@ type messages struct {
 	double float64
 	slow   time.Duration // each takes up to so much longer
 
+	deaf    atomic.Bool // no message with entries arrives; heartbeats do
 	refuse  atomic.Bool // the receiver refuses entries now and then, as one does whose log cannot be written
 	swallow atomic.Bool // nothing of a transfer of leadership arrives, and nothing is answered
 
@@ -148,6 +149,9 @@ func (f *faultyTransport) send(once func() error, again func()) error {
 }
 
 func (f *faultyTransport) AppendEntries(id raft.ServerID, to raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	if len(args.Entries) > 0 && f.messages.deaf.Load() {
+		return errLost
+	}
 	return f.send(
 		func() error { return f.Transport.AppendEntries(id, to, args, resp) },
 		func() { f.Transport.AppendEntries(id, to, args, new(raft.AppendEntriesResponse)) })

@@ -36,6 +36,7 @@ type Node struct {
 	port        *clusterPort     // nil: a single node without a port
 	peers       *peers           // nil like port
 	raft        *raft.Raft
+	transport   raft.Transport
 	proposer    *proposer
 	localReads  *readBatch
 	remoteReads *readBatch
@@ -52,11 +53,13 @@ type Node struct {
 	closeOnce  sync.Once
 	closeErr   error
 
-	started chan struct{} // closed once start has ended
-	ready   chan struct{} // closed once the node has caught up
-	stalled atomic.Bool   // the log's disk hangs
-	full    atomic.Bool   // the disk is nearly full
-	cutting sync.Mutex    // held while the two are turned into being cut off
+	started  chan struct{}  // closed once start has ended
+	ready    chan struct{}  // closed once the node has caught up
+	yielding atomic.Bool    // leadership is being handed over
+	telling  sync.WaitGroup // what transfer asks of other members
+	stalled  atomic.Bool    // the log's disk hangs
+	full     atomic.Bool    // the disk is nearly full
+	cutting  sync.Mutex     // held while the two are turned into being cut off
 
 	mu        sync.Mutex // guards what follows
 	fault     error      // why the node halted

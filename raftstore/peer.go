@@ -28,7 +28,7 @@ type method byte
 const (
 	methodPropose   method = 1 + iota // an entry of one command; answers its result
 	methodReadIndex                   // answers a revision
-	methodLastIndex                   // answers the last index of the leader's log
+	methodLastIndex                   // answers the last index of this node's log
 	methodJoin                        // joinRequest; answers joinAnswer
 	methodRemove                      // a member's id
 	methodSummary                     // summaryRequest; answers summaryAnswer

@@ -42,6 +42,7 @@ type queue struct {
 	count   int
 	bytes   int
 	loading bool          // a bulk entry is under way
+	paused  bool          // nothing is taken
 	closed  error         // why nothing more is taken in
 	wake    chan struct{} // capacity 1: there may be something to take
 }
@@ -93,6 +94,9 @@ func (q *queue) cancel(p *proposal) bool {
 func (q *queue) take() []*proposal {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.paused {
+		return nil
+	}
 	// Bulk goes first when it may: the small ones behind it are packed all the
 	// better, and it waits for its turn after the next entry again.
 	if !q.loading || q.small.empty() {
@@ -114,6 +118,14 @@ func (q *queue) take() []*proposal {
 		batch = append(batch, p)
 	}
 	return batch
+}
+
+// pause holds everything back, or no longer does.
+func (q *queue) pause(on bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.paused = on
+	q.signal()
 }
 
 // bulkDone says that the bulk entry under way has ended.

@@ -229,6 +229,7 @@ func (n *Node) start() (alone bool, err error) {
 	if err != nil {
 		return false, errors.Join(fmt.Errorf("start Raft: %w", err), closeTransport(transport))
 	}
+	n.transport = transport
 	n.proposer = newProposer(n.raft, n.config.Clock)
 	n.localReads = newReadBatch(n.ctx.Done(), n.verifyIndex)
 	n.remoteReads = newReadBatch(n.ctx.Done(), n.remoteIndex)

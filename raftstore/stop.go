@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/hashicorp/raft"
 )
 
 // Close hands leadership over where it can, stops the node and waits for all
@@ -24,7 +22,7 @@ func (n *Node) Close() error {
 }
 
 // handover bounds how long a node that stops waits for its successor and for
-// what it has proposed. Raft can leave a transfer, or the futures of entries, hanging.
+// what it has proposed. Raft can leave the futures of entries hanging.
 const handover = 2 * time.Second
 
 // stopRaft ends everything that runs, so that only the disk is left to close.
@@ -51,6 +49,7 @@ func (n *Node) stopRaft() {
 		if err := down.Error(); err != nil {
 			n.log.Warn("Raft did not shut down cleanly", "error", err)
 		}
+		n.telling.Wait()
 		last, cancelLast := context.WithTimeout(context.Background(), handover)
 		defer cancelLast()
 		if !n.proposer.settled(last) {
@@ -60,24 +59,6 @@ func (n *Node) stopRaft() {
 			n.peers.Close()
 		}
 	})
-}
-
-// handOver lets another member lead at once instead of after a timeout.
-func (n *Node) handOver() {
-	servers, err := n.servers()
-	if err != nil || n.raft.State() != raft.Leader || len(servers) < 2 {
-		return
-	}
-	transferred := make(chan error, 1)
-	future := n.raft.LeadershipTransfer()
-	go func() { transferred <- future.Error() }() // Raft may never answer (#696): nobody waits for that
-	select {
-	case err := <-transferred:
-		if err != nil {
-			n.log.Info("leadership was not handed over; the others will elect a leader", "error", err)
-		}
-	case <-time.After(handover):
-	}
 }
 
 // release closes what is on disk.

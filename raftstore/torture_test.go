@@ -150,6 +150,7 @@ func (s *simulation) close(i int) {
 	if n == nil {
 		return
 	}
+	s.hang[i].Store(false) // a process that is killed waits for no disk
 	if err := n.Close(); err != nil {
 		s.t.Errorf("close %s: %v", s.hosts[i], err)
 	}
@@ -378,7 +379,7 @@ func (s *simulation) fault(random *rand.Rand) (name string, mend func()) {
 			}
 		}
 	}
-	switch random.IntN(13) {
+	switch random.IntN(14) {
 	case 0, 1:
 		both(true)
 		return "one node cut off", func() { both(false) }
@@ -429,6 +430,11 @@ func (s *simulation) fault(random *rand.Rand) (name string, mend func()) {
 	case 11:
 		s.links[i].refuse.Store(true)
 		return "entries refused", func() { s.links[i].refuse.Store(false) }
+	case 12:
+		if n := s.node(i); n != nil {
+			n.TransferLeadership(s.t.Context()) // mostly in vain: half of the time this is not the leader
+		}
+		return "leadership handed over", func() {}
 	default:
 		s.hang[i].Store(true)
 		return "a disk that hangs", func() { s.hang[i].Store(false) }
