@@ -143,6 +143,8 @@ func (c chain) Type(n tuple.Node) (tuple.TypeID, bool, error) {
 	return t, false, err
 }
 
+func (c chain) Row(tuple.Node, []tuple.Edge) (int, bool, error) { return 0, false, nil }
+
 func (c chain) Subjects(n tuple.Node, _ tuple.RelationID, _ tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	into[0] = tuple.Edge{Ref: c.next(n)}
 	return 1, 0, nil

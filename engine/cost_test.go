@@ -20,6 +20,12 @@ func (c counting) Edge(n tuple.Node, r tuple.RelationID, s tuple.Ref) (tuple.Edg
 	return c.Reader.Edge(n, r, s)
 }
 
+func (c counting) Row(n tuple.Node, into []tuple.Edge) (int, bool, error) {
+	read, whole, err := c.Reader.Row(n, into)
+	c.counted(read)
+	return read, whole, err
+}
+
 func (c counting) Usersets(n tuple.Node, r tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	read, next, err := c.Reader.Usersets(n, r, from, into)
 	return c.counted(read), next, err

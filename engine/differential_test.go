@@ -84,6 +84,9 @@ func compareWorld(t *testing.T, seed uint64) int {
 	w := newWorld(seed)
 	r := w.reference(w.subjects)
 	v := w.view()
+	if seed%4 > 1 {
+		v.Reader = rowless{v.Reader}
+	}
 	var questions []engine.Question
 	for _, o := range w.objects {
 		for _, n := range w.names[o.Type] {
@@ -119,5 +122,10 @@ func compareWorld(t *testing.T, seed uint64) int {
 	}
 	return len(questions) + compareLookups(t, seed, w, r) + compareExpand(t, seed, w, r) + compareExplain(t, seed, w, r, questions)
 }
+
+// rowless reads every relation by itself, as of objects with many tuples.
+type rowless struct{ engine.Reader }
+
+func (r rowless) Row(tuple.Node, []tuple.Edge) (int, bool, error) { return 0, false, nil }
 
 var tally = map[string]int{}

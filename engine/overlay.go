@@ -20,6 +20,7 @@ type overlay struct {
 	forward  map[tuple.Ref][]tuple.Edge // contextual tuples by object#relation
 	backward map[tuple.Ref][]tuple.Edge // contextual tuples by subject
 	named    map[tuple.TypeID][]tuple.Node
+	row      row
 }
 
 type localObject struct {
@@ -42,6 +43,7 @@ func (o *overlay) reset() {
 		o.forward, o.backward = nil, nil
 	}
 	clear(o.named)
+	o.row.node = 0
 }
 
 // wildcard returns the number of a type's wildcard; 0 where nothing names it,
@@ -118,14 +120,22 @@ func (o *overlay) Object(n tuple.Node) (tuple.TypeID, string, error) {
 
 // Edge returns the tuple object#relation@subject, if there is one.
 func (o *overlay) Edge(object tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error) {
-	if o.forward != nil {
-		for _, e := range o.forward[tuple.Ref{Node: object, Relation: relation}] {
-			if e.Ref == subject {
-				return e, true, nil
-			}
+	for _, e := range o.forward[tuple.Ref{Node: object, Relation: relation}] {
+		if e.Ref == subject {
+			return e, true, nil
 		}
 	}
 	if (object|subject.Node)&local != 0 {
+		return tuple.Edge{}, false, nil
+	}
+	if whole, err := o.read(object); err != nil {
+		return tuple.Edge{}, false, err
+	} else if whole {
+		for i := range o.row.edges[:o.row.count] {
+			if e := &o.row.edges[i]; e.Relation == relation && e.Ref == subject {
+				return *e, true, nil
+			}
+		}
 		return tuple.Edge{}, false, nil
 	}
 	return o.base.Edge(object, relation, subject)
@@ -143,6 +153,9 @@ func (o *overlay) Type(n tuple.Node) (tuple.TypeID, bool, error) {
 // Subjects lists the direct subjects of object#relation.
 func (o *overlay) Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	if o.forward == nil && object&local == 0 {
+		if n, ok, err := o.short(object, relation, false, from, into); ok || err != nil {
+			return n, 0, err
+		}
 		return o.base.Subjects(object, relation, from, into)
 	}
 	own := o.forward[tuple.Ref{Node: object, Relation: relation}]
@@ -156,6 +169,9 @@ func (o *overlay) Subjects(object tuple.Node, relation tuple.RelationID, from tu
 // Usersets lists those direct subjects of object#relation that are usersets.
 func (o *overlay) Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	if o.forward == nil && object&local == 0 {
+		if n, ok, err := o.short(object, relation, true, from, into); ok || err != nil {
+			return n, 0, err
+		}
 		return o.base.Usersets(object, relation, from, into)
 	}
 	own := o.forward[tuple.Ref{Node: object, Relation: relation}]

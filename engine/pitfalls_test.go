@@ -31,6 +31,8 @@ func (b broken) Edge(n tuple.Node, r tuple.RelationID, s tuple.Ref) (tuple.Edge,
 	return b.Reader.Edge(n, r, s)
 }
 
+func (b broken) Row(tuple.Node, []tuple.Edge) (int, bool, error) { return 0, false, nil }
+
 func (b broken) Usersets(n tuple.Node, r tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	if r == b.relation {
 		return 0, 0, b.err
@@ -110,6 +112,8 @@ type cancelling struct {
 	engine.Reader
 	cancel func()
 }
+
+func (c cancelling) Row(tuple.Node, []tuple.Edge) (int, bool, error) { return 0, false, nil }
 
 func (c cancelling) Usersets(n tuple.Node, r tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	c.cancel()

@@ -31,6 +31,12 @@ type Reader interface {
 	// Edge is the membership test: the tuple object#relation@subject, if there is one.
 	Edge(object tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error)
 
+	// Row reads all tuples of an object, of every relation, if there are at most as
+	// many as into has room for: Edge.Relation tells them apart, the Ref of each is
+	// the subject. Where there may be more, whole is false, and what was read of no
+	// use: the reader finds that out without reading them all.
+	Row(object tuple.Node, into []tuple.Edge) (n int, whole bool, err error)
+
 	// Subjects lists the direct subjects of object#relation, of every kind.
 	// The Ref of each edge is the subject.
 	Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error)

@@ -18,6 +18,8 @@ type Reader struct {
 	backward map[within][]tuple.Edge  // subject to each object#relation
 	named    map[tuple.TypeID][]tuple.Node
 	ends     []tuple.Ref // the keys of forward in the order of the tuples
+	// relations holds those of forward's keys by object.
+	relations map[tuple.Node][]tuple.RelationID
 }
 
 type object struct {
@@ -80,11 +82,12 @@ func (a *adjacency) put(e tuple.Edge) {
 // tuples with one key the later counts.
 func New(s *schema.Schema, tuples []tuple.Tuple) (*Reader, error) {
 	r := &Reader{
-		objects:  make([]object, 1),
-		nodes:    make(map[object]tuple.Node, len(tuples)),
-		forward:  make(map[tuple.Ref]*adjacency, len(tuples)),
-		backward: make(map[within][]tuple.Edge, 2*len(tuples)),
-		named:    map[tuple.TypeID][]tuple.Node{},
+		objects:   make([]object, 1),
+		nodes:     make(map[object]tuple.Node, len(tuples)),
+		forward:   make(map[tuple.Ref]*adjacency, len(tuples)),
+		backward:  make(map[within][]tuple.Edge, 2*len(tuples)),
+		named:     map[tuple.TypeID][]tuple.Node{},
+		relations: map[tuple.Node][]tuple.RelationID{},
 	}
 	for _, t := range tuples {
 		if err := r.add(s, t); err != nil {
@@ -146,6 +149,7 @@ func (r *Reader) add(s *schema.Schema, t tuple.Tuple) error {
 		a = &adjacency{}
 		r.forward[end] = a
 		r.ends = append(r.ends, end)
+		r.relations[end.Node] = append(r.relations[end.Node], end.Relation)
 	}
 	a.put(e)
 	return nil
@@ -196,6 +200,22 @@ func (r *Reader) Edge(n tuple.Node, relation tuple.RelationID, subject tuple.Ref
 		return a.subjects[i], true, nil
 	}
 	return tuple.Edge{}, false, nil
+}
+
+// Row reads all tuples of an object, if they are few.
+func (r *Reader) Row(n tuple.Node, into []tuple.Edge) (int, bool, error) {
+	count := 0
+	for _, relation := range r.relations[n] {
+		for _, e := range r.forward[tuple.Ref{Node: n, Relation: relation}].subjects {
+			if count == len(into) {
+				return 0, false, nil
+			}
+			e.Relation = relation
+			into[count] = e
+			count++
+		}
+	}
+	return count, true, nil
 }
 
 // Subjects lists the direct subjects of object#relation in the order of the tuples.

@@ -37,6 +37,9 @@ type listing struct {
 	subject  uint32 // the same of the subject's relation
 	low      uint32 // the groups to read, the first and the last
 	high     uint32
+	mask     uint64 // what of an entry must be as in label, at least
+	label    uint64
+	row      bool // the edges say their relation
 	into     []tuple.Edge
 	filled   int
 }
@@ -117,7 +120,7 @@ func (l *listing) flat(first uint64, entries []uint64, from int, block tuple.Cur
 		if i > 0 {
 			e = atomic.LoadUint64(&entries[i])
 		}
-		if e == 0 {
+		if e == 0 || (e^l.label)&l.mask != 0 {
 			continue
 		}
 		if key := groupOf(e, l.side); key < l.low || key > l.high || !l.take(e) {
@@ -133,6 +136,33 @@ func (l *listing) flat(first uint64, entries []uint64, from int, block tuple.Cur
 	return 0
 }
 
+// whole reads a list that has no groups and fits into, or says that it is not so.
+func (l *listing) whole() (int, bool) {
+	entries := l.n.words(l.side)
+	first := atomic.LoadUint64(&entries[0])
+	if first&listBit != 0 {
+		if first&groupsBit != 0 {
+			return 0, false
+		}
+		entries = l.x.words.of(uint32(first), sizeOf(first))
+		first = atomic.LoadUint64(&entries[0])
+	}
+	for i := range entries {
+		e := first
+		if i > 0 {
+			e = atomic.LoadUint64(&entries[i])
+		}
+		if e == 0 {
+			continue
+		}
+		if l.filled == len(l.into) {
+			return 0, false
+		}
+		l.take(e)
+	}
+	return l.filled, true
+}
+
 // take adds what an entry says at the moment, if it is there.
 func (l *listing) take(e uint64) bool {
 	if e&recordBit == 0 {
@@ -140,7 +170,11 @@ func (l *listing) take(e uint64) bool {
 		if l.side == forward {
 			relation = uint32(e>>subjectShift) & wide
 		}
-		l.into[l.filled] = tuple.Edge{Ref: tuple.Ref{Node: tuple.Node(uint32(e)), Relation: tuple.RelationID(relation)}}
+		edge := &l.into[l.filled]
+		*edge = tuple.Edge{Ref: tuple.Ref{Node: tuple.Node(uint32(e)), Relation: tuple.RelationID(relation)}}
+		if l.row {
+			edge.Relation = tuple.RelationID(e>>relationShift) & wide
+		}
 		l.filled++
 		return true
 	}
@@ -153,6 +187,9 @@ func (l *listing) take(e uint64) bool {
 		end = tuple.Ref{Node: tuple.Node(v.object), Relation: tuple.RelationID(v.relation)}
 	}
 	l.into[l.filled] = l.x.edge(v, end)
+	if l.row {
+		l.into[l.filled].Relation = tuple.RelationID(v.relation)
+	}
 	l.filled++
 	return true
 }

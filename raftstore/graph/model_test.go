@@ -141,6 +141,9 @@ func compareSubjects(v *graph.View, want model, k key, n int) error {
 	if len(seen) != n {
 		return fmt.Errorf("revision %d: Subjects of %v yields %d, want %d", v.Revision(), k, len(seen), n)
 	}
+	if err := compareRow(v, o, k.relation, seen); err != nil {
+		return err
+	}
 	for e, err := range tuple.List(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 		return v.Usersets(o, k.relation, from, into)
 	}) {
@@ -151,6 +154,30 @@ func compareSubjects(v *graph.View, want model, k key, n int) error {
 	}
 	if usersets != 0 {
 		return fmt.Errorf("revision %d: Usersets of %v misses %d", v.Revision(), k, usersets)
+	}
+	return nil
+}
+
+// compareRow holds an object's row to the subjects of one of its relations.
+func compareRow(v *graph.View, o tuple.Node, relation tuple.RelationID, want map[tuple.Ref]bool) error {
+	into := make([]tuple.Edge, 12)
+	count, whole, err := v.Row(o, into)
+	if err != nil || !whole {
+		return err
+	}
+	found := 0
+	for _, e := range into[:count] {
+		if e.Relation == relation {
+			found++
+			one, ok, err := v.Edge(o, relation, e.Ref)
+			one.Relation = relation
+			if err != nil || !ok || one != e || !want[e.Ref] {
+				return fmt.Errorf("revision %d: a row says %v, Edge %v %v %v", v.Revision(), e, one, ok, err)
+			}
+		}
+	}
+	if found != len(want) {
+		return fmt.Errorf("revision %d: a row has %d tuples of relation %d, want %d", v.Revision(), found, relation, len(want))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"math"
 	"runtime"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -117,17 +118,32 @@ func (x *Index) edge(v *version, end tuple.Ref) tuple.Edge {
 	return tuple.Edge{Ref: end, Condition: tuple.ConditionID(v.condition), Context: x.contextOf(v), Expires: v.expires}
 }
 
+// Row reads all tuples of an object, of every relation, if there are at most as
+// many as into has room for.
+func (v *View) Row(object tuple.Node, into []tuple.Edge) (n int, whole bool, err error) {
+	o, err := v.node(object)
+	if o == nil {
+		return 0, err == nil, err
+	}
+	l := listing{x: v.x, n: o, side: forward, at: v.at, row: true, high: math.MaxUint32, into: into}
+	n, whole = l.whole()
+	runtime.KeepAlive(v)
+	return n, whole, nil
+}
+
 // Subjects lists the direct subjects of object#relation.
 func (v *View) Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
 	r := min(uint32(relation), wide)
-	return v.list(object, from, listing{side: forward, relation: uint32(relation), low: r << 1, high: r<<1 | 1, into: into})
+	return v.list(object, from, listing{side: forward, relation: uint32(relation), low: r << 1, high: r<<1 | 1,
+		mask: relationMask, label: label(r, 0), into: into})
 }
 
 // Usersets lists those direct subjects of object#relation that are usersets,
 // however many others there are.
 func (v *View) Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
 	r := min(uint32(relation), wide)
-	return v.list(object, from, listing{side: forward, relation: uint32(relation), low: r << 1, high: r << 1, into: into})
+	return v.list(object, from, listing{side: forward, relation: uint32(relation), low: r << 1, high: r << 1,
+		mask: relationMask, label: label(r, 0), into: into})
 }
 
 // Objects lists every object#relation that the subject is directly in; with
@@ -136,7 +152,9 @@ func (v *View) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.
 	l := listing{side: backward, relation: uint32(relation), subject: uint32(subject.Relation), into: into}
 	l.low = min(uint32(subject.Relation), wide) << labelBits
 	l.high = l.low | wide
+	l.mask, l.label = subjectMask, label(uint32(relation), uint32(subject.Relation))
 	if relation != 0 {
+		l.mask = labelMask
 		l.low |= min(uint32(relation), wide)
 		l.high = l.low
 	}

@@ -11,6 +11,20 @@ func (d *diskReader) Subjects(object tuple.Node, relation tuple.RelationID, from
 	return d.forward(object, relation, false, from, into)
 }
 
+// Row is engine.Reader's.
+func (d *diskReader) Row(object tuple.Node, into []tuple.Edge) (int, bool, error) {
+	o, err := d.object(object)
+	if err != nil {
+		return 0, false, err
+	}
+	l := diskList{d: d, kind: prefixTuple, prefix: d.under(prefixTuple, o), into: into, parse: parseRow, row: true,
+		far: func(r row) (diskObject, tuple.RelationID) {
+			return diskObject{r.SubjectType, r.SubjectID}, r.SubjectRelation
+		}}
+	n, next, err := l.read(0)
+	return n, next == 0 && err == nil, err
+}
+
 // Usersets is engine.Reader's. The keys of a type that never had a relation are
 // jumped over: no userset is among a million users.
 func (d *diskReader) Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
@@ -77,6 +91,7 @@ type diskList struct {
 	parse  func(rowKey []byte) (row, error)
 	far    func(row) (diskObject, tuple.RelationID)
 	key    func(diskObject, tuple.RelationID) []byte // of the row with that far end
+	row    bool                                      // the edges say their relation
 	jump   func(row) []byte                          // where to go on instead of taking the row; nil: take it
 }
 
@@ -112,6 +127,9 @@ func (l *diskList) read(from tuple.Cursor) (int, tuple.Cursor, error) {
 		o, relation := l.far(r)
 		last = tuple.Ref{Node: l.d.number(o), Relation: relation}
 		l.into[n] = r.edge(last)
+		if l.row {
+			l.into[n].Relation = r.Relation
+		}
 		n++
 		it.Next()
 	}

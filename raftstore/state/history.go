@@ -144,6 +144,15 @@ func (h *history) Edge(object tuple.Node, relation tuple.RelationID, subject tup
 	return g.Edge(object, relation, subject)
 }
 
+// Row is engine.Reader's.
+func (h *history) Row(object tuple.Node, into []tuple.Edge) (int, bool, error) {
+	g, err := h.open()
+	if err != nil {
+		return 0, false, err
+	}
+	return g.Row(object, into)
+}
+
 // Subjects is engine.Reader's.
 func (h *history) Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	g, err := h.open()

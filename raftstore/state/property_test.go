@@ -441,6 +441,22 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 			nodes = append(nodes, star)
 		}
 		for _, node := range nodes {
+			row := make([]tuple.Edge, 100)
+			if n, whole, err := v.Row(node, row); err != nil {
+				t.Fatal(err)
+			} else if whole {
+				inRow := map[tuple.Key]bool{}
+				for _, e := range row[:n] {
+					k := tuple.Key{Object: object(node), Relation: relations[e.Relation], Subject: subject(e.Ref)}
+					same(k, e)
+					inRow[k] = true
+				}
+				for k := range want.live {
+					if k.Object == object(node) && !inRow[k] {
+						t.Fatalf("%s: the row of its object misses %s", what, k)
+					}
+				}
+			}
 			for relation, name := range relations {
 				for e, err := range inTwos(func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 					return v.Subjects(node, relation, from, into)

@@ -249,6 +249,31 @@ func (u *undone) Type(n tuple.Node) (tuple.TypeID, bool, error) {
 // beforeCursor marks a cursor that stands in before's list, which comes after head's.
 const beforeCursor tuple.Cursor = 1 << 62
 
+// Row is engine.Reader's.
+func (u *undone) Row(object tuple.Node, into []tuple.Edge) (n int, whole bool, err error) {
+	if object&beforeBit == 0 {
+		if n, whole, err = u.head.Row(object, into); !whole || err != nil {
+			return 0, false, err
+		}
+		n = len(slices.DeleteFunc(into[:n], func(e tuple.Edge) bool {
+			_, hidden := u.hidden[edgeKey{object, e.Relation, e.Ref}]
+			return hidden
+		}))
+	}
+	b := u.toBefore(object)
+	if b == 0 {
+		return n, true, nil
+	}
+	m, whole, err := u.before.Row(b, into[n:])
+	if !whole || err != nil {
+		return 0, false, err
+	}
+	for i := range into[n : n+m] {
+		into[n+i].Ref.Node = u.fromBefore(into[n+i].Ref.Node)
+	}
+	return n + m, true, nil
+}
+
 // Subjects is engine.Reader's.
 func (u *undone) Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	g, node, at := u.part(object, from)

@@ -35,6 +35,7 @@ type reader interface {
 	Object(n tuple.Node) (tuple.TypeID, string, error)
 	Type(n tuple.Node) (t tuple.TypeID, star bool, err error)
 	Edge(object tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error)
+	Row(object tuple.Node, into []tuple.Edge) (n int, whole bool, err error)
 	Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error)
 	Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error)
 	Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error)

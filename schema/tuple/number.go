@@ -31,6 +31,7 @@ type Ref struct {
 // Edge is a tuple seen from one of its ends: Ref is the other end.
 type Edge struct {
 	Ref       Ref
+	Relation  RelationID // the tuple's own where it is read in a row of several; else 0
 	Condition ConditionID
 	Context   Context
 	Expires   uint64 // Nanoseconds; 0 when it never expires
