@@ -244,7 +244,7 @@ func pump(address string, requests [][]byte, at int, end time.Time) (n int, err 
 		return 0, err
 	}
 	defer conn.Close()
-	buf := make([]byte, 4<<20)
+	buf := make([]byte, 2<<20)
 	for ; time.Now().Before(end); n++ {
 		at = (at + 1) % len(requests)
 		if _, err := conn.Write(requests[at]); err != nil {
@@ -378,12 +378,12 @@ func BenchmarkNeighbours(b *testing.B) {
 	} {
 		greedy[name] = fmt.Appendf(nil, checkHead, "/v1/stores/acme/"+ask[0], len(ask[1]), ask[1])
 	}
-	const turn = 500 * time.Millisecond
+	const turn = 200 * time.Millisecond
 	for _, name := range slices.Sorted(maps.Keys(greedy)) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				var ratios, rates []float64
-				for range 5 {
+				for range 15 {
 					alone := load(b, ours, 16, requests, turn).rate
 					var group sync.WaitGroup
 					group.Go(func() { rates = append(rates, load(b, ours, 4, [][]byte{greedy[name]}, turn).rate) })

@@ -30,6 +30,7 @@ func (s *Server) check(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if out.text, err = body.AppendCheckResponse(out.text, &response); err != nil {
 		return err
 	}
+	snap.pace.leave()
 	writeJSON(w, out)
 	return nil
 }

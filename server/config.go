@@ -32,7 +32,7 @@ type Config struct {
 	// answered with `overloaded`. 0 is 4,096.
 	Requests int
 
-	// LongRequests is the most requests that wait, after their first millisecond, for
+	// LongRequests is the most requests that wait, after their first 0.1 ms, for
 	// a core to go on with: all but one are theirs. Further ones are answered with
 	// `overloaded`. 0 is 256.
 	LongRequests int

@@ -55,6 +55,7 @@ func (s *Server) diffSchema(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	snap.pace.leave()
 	return respond(w, http.StatusOK, out)
 }
 

@@ -40,6 +40,7 @@ func (s *Server) expand(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	snap.pace.leave()
 	return respond(w, http.StatusOK, api.ExpandResponse{Tree: wire, Evaluated: snap.evaluated})
 }
 

@@ -22,6 +22,7 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return placesOf(asked.Question).of(err)
 	}
+	snap.pace.leave()
 	return respond(w, http.StatusOK, api.ExplainResponse{Answer: s.answer(explanation.Answer), Evaluated: snap.evaluated,
 		Explanation: wireStep(explanation.Root)})
 }

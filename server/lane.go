@@ -24,7 +24,7 @@ type lane struct {
 }
 
 const (
-	freeSpan = time.Millisecond // most checks need a hundredth
+	freeSpan = 100 * time.Microsecond // most checks need a tenth
 	slice    = time.Millisecond
 )
 

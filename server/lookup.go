@@ -5,6 +5,7 @@ import (
 
 	"github.com/pemba-authz/pemba/engine"
 	"github.com/pemba-authz/pemba/server/api"
+	"github.com/pemba-authz/pemba/server/body"
 )
 
 // lookup opens the page of a lookup and what the engine walks for it.
@@ -49,9 +50,7 @@ func (s *Server) lookupObjects(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	return answerPage(s, w, r, p, entries, func(objects []api.FoundObject, cursor string) any {
-		return api.LookupObjectsResponse{Objects: objects, Cursor: cursor, Evaluated: p.evaluated}
-	})
+	return answerPage(s, w, r, p, "objects", body.AppendFoundObject, entries)
 }
 
 // lookupSubjects answers POST …/lookup/subjects: one entry per named subject, and
@@ -88,9 +87,7 @@ func (s *Server) lookupSubjects(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	return answerPage(s, w, r, p, entries, func(subjects []api.FoundSubject, cursor string) any {
-		return api.LookupSubjectsResponse{Subjects: subjects, Cursor: cursor, Evaluated: p.evaluated}
-	})
+	return answerPage(s, w, r, p, "subjects", body.AppendFoundSubject, entries)
 }
 
 // lookupPermissions answers POST …/lookup/permissions: what the subject has of
@@ -127,7 +124,5 @@ func (s *Server) lookupPermissions(w http.ResponseWriter, r *http.Request) error
 			behind = behind || found.Name == p.after
 		}
 	}
-	return answerPage(s, w, r, p, entries, func(permissions []api.FoundPermission, cursor string) any {
-		return api.LookupPermissionsResponse{Permissions: permissions, Cursor: cursor, Evaluated: p.evaluated}
-	})
+	return answerPage(s, w, r, p, "permissions", body.Append[api.FoundPermission], entries)
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/pemba-authz/pemba/server/api"
+	"github.com/pemba-authz/pemba/server/body"
 )
 
 // page is one page of a list: the snapshot that all of its pages share, where it
@@ -79,31 +80,42 @@ func (s *Server) next(p *page, last string) (string, error) {
 	return s.sealCursor(cursor{Store: p.Store(), Request: p.digest, Revision: p.Revision(), Instant: p.now.UnixNano(), After: last})
 }
 
+// appender appends the JSON of an entry.
+type appender[T any] func(b []byte, entry *T) ([]byte, error)
+
 // answerPage writes a list, as one page or as a stream of all. The sequence
-// yields entries behind p.after, each with what names it in a cursor.
-func answerPage[T any](s *Server, w http.ResponseWriter, r *http.Request, p *page,
-	entries func(yield func(T, string, error) bool), response func([]T, string) any) error {
+// yields entries behind p.after, each with what names it in a cursor; member is
+// where the page has them.
+func answerPage[T any](s *Server, w http.ResponseWriter, r *http.Request, p *page, member string, write appender[T],
+	entries func(yield func(T, string, error) bool)) error {
 	if wantsStream(r) {
-		return answerStream(s, w, r, p, entries)
+		return answerStream(s, w, r, p, write, entries)
 	}
-	list := []T{}
+	out := borrow()
+	defer out.giveBack()
+	out.text = append(out.text, `{"`+member+`":[`...)
 	var (
 		last   string
+		n      int
 		more   bool
 		failed error
 	)
 	entries(func(entry T, key string, err error) bool {
-		if err == nil {
+		if err == nil && n%paceEvery == 0 {
 			err = p.pace.Err()
 		}
 		if failed = err; err != nil {
 			return false
 		}
-		if more = len(list) == p.limit; more {
+		if more = n == p.limit; more {
 			return false
 		}
-		list, last = append(list, entry), key
-		return true
+		if n > 0 {
+			out.text = append(out.text, ',')
+		}
+		n, last = n+1, key
+		out.text, failed = write(out.text, &entry)
+		return failed == nil
 	})
 	if failed != nil {
 		return failed
@@ -115,18 +127,26 @@ func answerPage[T any](s *Server, w http.ResponseWriter, r *http.Request, p *pag
 			return err
 		}
 	}
-	return respond(w, http.StatusOK, response(list, cursor))
+	out.text = body.AppendListEnd(out.text, cursor, &p.evaluated)
+	p.pace.leave()
+	writeJSON(w, out)
+	return nil
 }
+
+// paceEvery is after how many entries a list asks whether it may go on.
+const paceEvery = 32
 
 // answerStream writes all entries as lines. What goes wrong before the first one
 // is an ordinary problem; later, it is the last line.
-func answerStream[T any](s *Server, w http.ResponseWriter, r *http.Request, p *page, entries func(yield func(T, string, error) bool)) error {
+func answerStream[T any](s *Server, w http.ResponseWriter, r *http.Request, p *page, write appender[T], entries func(yield func(T, string, error) bool)) error {
 	var (
 		out    *lines
+		line   []byte
+		n      int
 		failed error
 	)
 	entries(func(entry T, _ string, err error) bool {
-		if err == nil {
+		if err == nil && n%paceEvery == 0 {
 			err = p.pace.Err()
 		}
 		if failed = err; err != nil {
@@ -135,7 +155,11 @@ func answerStream[T any](s *Server, w http.ResponseWriter, r *http.Request, p *p
 		if out == nil {
 			out = newLines(w, &p.pace, s.config.RequestTimeout)
 		}
-		failed = out.write(entry)
+		n++
+		if line, failed = write(line[:0], &entry); failed == nil {
+			line = append(line, '\n')
+			failed = out.writeLine(line)
+		}
 		return failed == nil
 	})
 	if failed != nil && out == nil {

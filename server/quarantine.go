@@ -5,6 +5,7 @@ import (
 
 	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/server/api"
+	"github.com/pemba-authz/pemba/server/body"
 )
 
 // readQuarantined answers POST …/tuples/quarantined/read: the tuples that a later
@@ -26,9 +27,7 @@ func (s *Server) readQuarantined(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answerPage(s, w, r, p, tupleEntries(p.Quarantined(filter, after)), func(tuples []api.Tuple, cursor string) any {
-		return api.QuarantinedResponse{Tuples: tuples, Cursor: cursor, Evaluated: p.evaluated}
-	})
+	return answerPage(s, w, r, p, "tuples", body.AppendTuple, tupleEntries(p.Quarantined(filter, after)))
 }
 
 // deleteQuarantined answers POST …/tuples/quarantined/delete. It is idempotent by

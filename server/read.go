@@ -8,6 +8,7 @@ import (
 	"github.com/pemba-authz/pemba/raftstore"
 	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
+	"github.com/pemba-authz/pemba/server/body"
 )
 
 // readTuples answers POST …/tuples/read: a page of the tuples that a filter
@@ -32,9 +33,7 @@ func (s *Server) readTuples(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answerPage(s, w, r, p, tupleEntries(unexpired(p.Tuples(filter, after), p.now)), func(tuples []api.Tuple, cursor string) any {
-		return api.ReadResponse{Tuples: tuples, Cursor: cursor, Evaluated: p.evaluated}
-	})
+	return answerPage(s, w, r, p, "tuples", body.AppendTuple, tupleEntries(unexpired(p.Tuples(filter, after), p.now)))
 }
 
 // knownNames refuses a filter with a name that the schema of the view's revision

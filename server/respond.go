@@ -65,10 +65,9 @@ func accepts(r *http.Request, media string) bool {
 // lines writes an NDJSON stream. Its last line is an end or a problem; a client
 // that sees neither knows that the stream was cut.
 type lines struct {
-	w    http.ResponseWriter
-	buf  *bufio.Writer
-	pace *pace
-	n    int
+	w   http.ResponseWriter
+	buf *bufio.Writer
+	n   int
 }
 
 // flushEvery is how many lines may wait before they are sent.
@@ -80,17 +79,22 @@ func newLines(w http.ResponseWriter, pace *pace, patience time.Duration) *lines 
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
-	return &lines{w: w, buf: bufio.NewWriterSize(patient{w, patience}, 32<<10), pace: pace}
+	return &lines{w: w, buf: bufio.NewWriterSize(patient{w, pace, patience}, 32<<10)}
 }
 
 // patient gives every write of a stream its own deadline, in place of the whole
-// answer's.
+// answer's. A client may be slow to read: the seat in the lane is for others
+// meanwhile.
 type patient struct {
 	http.ResponseWriter
+	pace     *pace // nil: the stream needs no seat
 	patience time.Duration
 }
 
 func (p patient) Write(b []byte) (int, error) {
+	if p.pace != nil {
+		p.pace.leave()
+	}
 	err := http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(p.patience))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
@@ -103,7 +107,12 @@ func (l *lines) write(item any) error {
 	if err != nil {
 		return err
 	}
-	if _, err := l.buf.Write(append(text, '\n')); err != nil {
+	return l.writeLine(append(text, '\n'))
+}
+
+// writeLine writes a line that has its end.
+func (l *lines) writeLine(text []byte) error {
+	if _, err := l.buf.Write(text); err != nil {
 		return err
 	}
 	if l.n++; l.n%flushEvery == 0 {
@@ -112,10 +121,7 @@ func (l *lines) write(item any) error {
 	return nil
 }
 
-// flush sends what waits. A client may be slow to read it: the seat in the lane is
-// for others meanwhile.
 func (l *lines) flush() error {
-	l.pace.leave()
 	if err := l.buf.Flush(); err != nil {
 		return err
 	}

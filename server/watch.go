@@ -136,7 +136,7 @@ type watchStream struct {
 }
 
 func (s *Server) newWatchStream(w http.ResponseWriter, r *http.Request) *watchStream {
-	o := &watchStream{s: s, w: w, buf: bufio.NewWriterSize(patient{w, s.config.RequestTimeout}, 8<<10), sse: accepts(r, api.EventStream)}
+	o := &watchStream{s: s, w: w, buf: bufio.NewWriterSize(patient{w, nil, s.config.RequestTimeout}, 8<<10), sse: accepts(r, api.EventStream)}
 	header := w.Header()
 	header.Set("Content-Type", api.NDJSON)
 	if o.sse {

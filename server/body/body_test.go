@@ -139,3 +139,42 @@ func BenchmarkReadCheck(b *testing.B) {
 		}
 	}
 }
+
+func alike[T any](t *testing.T, write func([]byte, *T) ([]byte, error), value T) {
+	t.Helper()
+	got, err := write([]byte("["), &value)
+	want, wantErr := json.Marshal(value, json.Deterministic(true))
+	if (err == nil) != (wantErr == nil) || err == nil && string(got) != "["+string(want) {
+		t.Errorf("got  %s %v\nwant [%s %v", got, err, want, wantErr)
+	}
+}
+
+func TestListsAreWrittenAlike(t *testing.T) {
+	for _, text := range texts {
+		for _, missing := range [][]string{nil, {}, {text}} {
+			alike(t, body.AppendFoundObject, api.FoundObject{Object: text, Result: api.Allowed, Missing: missing})
+			alike(t, body.AppendFoundSubject, api.FoundSubject{Subject: text, Result: api.Excluded, Missing: missing})
+		}
+		for _, at := range instants() {
+			alike(t, body.AppendTuple, api.Tuple{Object: text, Relation: "r", Subject: "a:b", Expires: at})
+			alike(t, body.AppendTuple, api.Tuple{Object: "a:b", Relation: text, Subject: "a:b", Condition: &api.Condition{Name: text}})
+			alike(t, body.AppendTuple, api.Tuple{Object: "a:b", Relation: "r", Subject: text})
+		}
+	}
+	evaluated := api.Evaluated{Token: "t", EvaluatedAt: instants()[2]}
+	for _, cursor := range []string{"", "abc-_"} {
+		want := api.LookupObjectsResponse{Objects: []api.FoundObject{{Object: "a:b", Result: api.Allowed}, {Object: "a:c", Result: api.Conditional}}, Cursor: cursor, Evaluated: evaluated}
+		alike(t, func(b []byte, r *api.LookupObjectsResponse) (_ []byte, err error) {
+			b = append(b, `{"objects":[`...)
+			for i := range r.Objects {
+				if i > 0 {
+					b = append(b, ',')
+				}
+				if b, err = body.AppendFoundObject(b, &r.Objects[i]); err != nil {
+					return nil, err
+				}
+			}
+			return body.AppendListEnd(b, r.Cursor, &r.Evaluated), nil
+		}, want)
+	}
+}
