@@ -3,8 +3,10 @@ package raftstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/pemba-authz/pemba/raftstore/raftlog"
 	"github.com/pemba-authz/pemba/raftstore/state"
 )
 
@@ -21,6 +23,10 @@ func (n *Node) scrubLoop(ctx context.Context) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			return
+		}
+		if err := n.raftLog.Verify(ctx); errors.Is(err, raftlog.ErrDamaged) {
+			n.halt(fmt.Errorf("%w; start the node again: it leaves the cluster and joins anew where there are other members", err))
 			return
 		}
 		err := n.state.Scrub(ctx)

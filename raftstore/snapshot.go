@@ -68,7 +68,7 @@ func openSnapshots(dir string, log *raftlog.Log) (*snapshots, error) {
 	}
 	store := &snapshots{dir: dir, log: log}
 	store.ctx, store.cancel = context.WithCancel(context.Background())
-	text, err := os.ReadFile(filepath.Join(dir, recordName))
+	text, err := disk.ReadSummed(filepath.Join(dir, recordName))
 	if errors.Is(err, os.ErrNotExist) {
 		return store, nil
 	}
@@ -244,7 +244,7 @@ func (s *snapshots) put(r record) error {
 	if err != nil {
 		return err
 	}
-	if err := disk.Replace(filepath.Join(s.dir, recordName), text); err != nil {
+	if err := disk.ReplaceSummed(filepath.Join(s.dir, recordName), text); err != nil {
 		return err
 	}
 	s.mu.Lock()

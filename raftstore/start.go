@@ -88,6 +88,7 @@ func (n *Node) open() (err error) {
 		Stalled:       n.diskStalled,
 		NoSync:        n.config.NoSync,
 		Storing:       n.config.storing,
+		Damaged:       n.halt,
 	})
 	if err != nil {
 		return err
@@ -175,7 +176,7 @@ type nodeIdentity struct {
 // identity reads the node's id, or draws one the first time.
 func identity(dir, wanted string) (string, error) {
 	name := filepath.Join(dir, identityName)
-	text, err := os.ReadFile(name)
+	text, err := disk.ReadSummed(name)
 	if errors.Is(err, os.ErrNotExist) {
 		if wanted == "" {
 			wanted = newID()
@@ -184,7 +185,7 @@ func identity(dir, wanted string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return wanted, disk.Replace(name, text)
+		return wanted, disk.ReplaceSummed(name, text)
 	}
 	if err != nil {
 		return "", err

@@ -46,8 +46,15 @@ func (n *Node) stopRaft() {
 		if n.port != nil {
 			n.port.mute(true) // or Raft waits for answers of members that hang
 		}
-		if err := down.Error(); err != nil {
-			n.log.Warn("Raft did not shut down cleanly", "error", err)
+		ended := make(chan error, 1)
+		go func() { ended <- down.Error() }() // over a damaged log Raft stands still for ever: nobody waits for that
+		select {
+		case err := <-ended:
+			if err != nil {
+				n.log.Warn("Raft did not shut down cleanly", "error", err)
+			}
+		case <-time.After(raftTimeout):
+			n.log.Error("Raft did not shut down in time")
 		}
 		n.telling.Wait()
 		last, cancelLast := context.WithTimeout(context.Background(), handover)

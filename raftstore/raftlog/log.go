@@ -1,7 +1,8 @@
-// Package raftlog keeps the log and the votes of Raft on disk: raft-boltdb, with
-// what it lacks. Prefixes are deleted in bounded transactions and only as far as
-// enough bytes stay behind; a write that hangs is reported; and a log that
-// contradicts a snapshot does not keep its node from ever catching up.
+// Package raftlog keeps the log and the votes of Raft on disk, in bbolt. Every entry
+// has a checksum, and a file that is not what was written does not open. Prefixes are
+// deleted in bounded transactions and only as far as enough bytes stay behind; a
+// write that hangs is reported; and a log that contradicts a snapshot does not keep
+// its node from ever catching up.
 //
 // Call Open first. *Log is a raft.LogStore and a raft.StableStore.
 package raftlog
@@ -13,8 +14,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
-	"go.etcd.io/bbolt"
 )
 
 // deleteBatch is how many entries one transaction deletes at most: 1.1 million in
@@ -41,6 +40,10 @@ type Options struct {
 	// nothing is. Tests make a disk of it that hangs.
 	Storing func()
 
+	// Damaged is called when an entry that is read is not what was written. nil:
+	// nobody is told.
+	Damaged func(error)
+
 	// NoSync leaves out the fsync: a power loss loses what was acknowledged.
 	NoSync bool
 }
@@ -48,10 +51,11 @@ type Options struct {
 // Log is a raft.LogStore and raft.StableStore. All methods may be called from
 // several goroutines, as Raft does.
 type Log struct {
-	bolt          *raftboltdb.BoltStore
+	bolt          *store
 	trailingBytes int64
 	watch         *watchdog
 	storing       func()
+	damaged       func(error)
 
 	mu       sync.Mutex // guards what follows; never held during disk access
 	sizes    sizes
@@ -64,16 +68,7 @@ type hold struct{ index uint64 }
 // Open opens or creates the log at a path. It fails within a second when another
 // process has it open.
 func Open(o Options) (*Log, error) {
-	bolt, err := raftboltdb.New(raftboltdb.Options{
-		Path:   o.Path,
-		NoSync: o.NoSync,
-		BoltOptions: &bbolt.Options{
-			Timeout:        time.Second,
-			NoFreelistSync: true, // the list is rebuilt at start instead of written at every commit
-			FreelistType:   bbolt.FreelistMapType,
-		},
-		MsgpackUseNewTimeFormat: true,
-	})
+	bolt, err := openStore(o.Path, o.NoSync)
 	if err != nil {
 		return nil, fmt.Errorf("open the log %s (does another process use it?): %w", o.Path, err)
 	}
@@ -82,6 +77,7 @@ func Open(o Options) (*Log, error) {
 		trailingBytes: o.TrailingBytes,
 		watch:         newWatchdog(o.StallTimeout, o.Stalled),
 		storing:       o.Storing,
+		damaged:       o.Damaged,
 		holds:         map[*hold]struct{}{},
 	}
 	if err := l.measure(); err != nil {
@@ -104,9 +100,14 @@ func (l *Log) LastIndex() (uint64, error) { return l.bolt.LastIndex() }
 
 // GetLog reads one entry. Where the snapshot's own entry is not held, it answers
 // an empty one with the snapshot's term, which is all that Raft asks there; see
-// Installed. It is never sent to a follower: the entry before it is not held either.
+// Installed. It is never sent to a follower: the entry before it is not held either. It does not return
+// where the entry is damaged and Options.Damaged was told.
 func (l *Log) GetLog(index uint64, entry *raft.Log) error {
 	err := l.bolt.GetLog(index, entry)
+	if errors.Is(err, ErrDamaged) && l.damaged != nil {
+		l.damaged(err)
+		select {} // Raft would end the process; the node halts instead, and this goroutine is what it costs
+	}
 	if !errors.Is(err, raft.ErrLogNotFound) {
 		return err
 	}
@@ -144,8 +145,9 @@ func (l *Log) StoreLogs(entries []*raft.Log) error {
 // DeleteRange deletes the entries from first to last, both included, in bounded
 // transactions with room for appends in between.
 //
-// A prefix, which is what compaction deletes, is cut only as far as
-// Options.TrailingBytes and Hold allow; the rest goes with a later call. It is
+// A prefix, which is what compaction deletes, is refused beyond the snapshot in
+// force (SetSnapshot): behind it nothing else has the entries durably. It is cut only
+// as far as Options.TrailingBytes and Hold allow; the rest goes with a later call. It is
 // deleted upwards and a suffix downwards, so that a crash in between leaves no
 // gap.
 func (l *Log) DeleteRange(first, last uint64) error {
@@ -162,8 +164,11 @@ func (l *Log) DeleteRange(first, last uint64) error {
 	}
 	first, last = max(first, oldest), min(last, newest)
 	if first == oldest && last < newest {
-		last = min(last, l.prefixLimit())
-		return l.deleteUpwards(first, last)
+		snapshot, limit := l.prefixLimit()
+		if last > snapshot {
+			return fmt.Errorf("the log may be deleted up to the snapshot of index %d, which is durable, and not up to %d", snapshot, last)
+		}
+		return l.deleteUpwards(first, min(last, limit))
 	}
 	return l.deleteDownwards(first, last)
 }
@@ -199,15 +204,16 @@ func (l *Log) deleteDownwards(first, last uint64) error {
 	return nil
 }
 
-// prefixLimit returns the highest index that compaction may delete now.
-func (l *Log) prefixLimit() uint64 {
+// prefixLimit returns the index of the snapshot in force, and the highest one that
+// compaction may delete now.
+func (l *Log) prefixLimit() (snapshot, limit uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	limit := l.sizes.before(l.trailingBytes)
+	limit = l.sizes.before(l.trailingBytes)
 	for h := range l.holds {
 		limit = min(limit, h.index)
 	}
-	return limit
+	return l.snapshot.Index, limit
 }
 
 // Hold keeps every entry after index from compaction until the returned function

@@ -63,6 +63,7 @@ func TestDeletePrefixLeavesRoomForAppends(t *testing.T) {
 			}
 		}
 	})
+	l.SetSnapshot(29_000, 1)
 	if err := l.DeleteRange(1, 29_000); err != nil {
 		t.Fatal(err)
 	}
@@ -72,11 +73,27 @@ func TestDeletePrefixLeavesRoomForAppends(t *testing.T) {
 	}
 }
 
+// What only the log holds durably stays, whoever asks.
+func TestDeletePrefixStopsAtSnapshot(t *testing.T) {
+	l := open(t, raftlog.Options{})
+	fill(t, l, 1, 100, 1, 10)
+	for _, snapshot := range []uint64{0, 49} {
+		l.SetSnapshot(snapshot, 1)
+		if err := l.DeleteRange(1, 50); err == nil {
+			t.Errorf("entries behind the snapshot of index %d were deleted", snapshot)
+		}
+	}
+	if got, want := bounds(t, l), [2]uint64{1, 100}; got != want {
+		t.Errorf("the log holds %v, want %v", got, want)
+	}
+}
+
 func TestDeletePrefixKeepsTrailingBytes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log.db")
 	const size = 1000
 	l := open(t, raftlog.Options{Path: path, TrailingBytes: 500 * size})
 	fill(t, l, 1, 2000, 1, size)
+	l.SetSnapshot(1990, 1)
 	if err := l.DeleteRange(1, 1990); err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +115,7 @@ func TestDeletePrefixKeepsTrailingBytes(t *testing.T) {
 func TestDeletePrefixWaitsForHolds(t *testing.T) {
 	l := open(t, raftlog.Options{})
 	fill(t, l, 1, 100, 1, 10)
+	l.SetSnapshot(90, 1)
 	release := l.Hold(40)
 	if err := l.DeleteRange(1, 90); err != nil {
 		t.Fatal(err)
@@ -238,5 +256,34 @@ func TestEntriesSurviveReopening(t *testing.T) {
 		if err := l.GetLog(i, &e); err != nil || e.Term != i || string(e.Data) != fmt.Sprint(i) || e.AppendedAt.Unix() != int64(i) {
 			t.Errorf("entry %d: %+v, %v", i, e, err)
 		}
+	}
+}
+
+// Whatever is deleted at either end, the log opens again with the rest.
+func TestDeletedEndsOpenAgain(t *testing.T) {
+	for _, c := range []struct {
+		first, last uint64
+		want        [2]uint64
+	}{
+		{1, 400, [2]uint64{401, 500}}, {300, 500, [2]uint64{1, 299}}, {2, 500, [2]uint64{1, 1}}, {1, 500, [2]uint64{}},
+	} {
+		t.Run(fmt.Sprint(c.first, " to ", c.last), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "log.db")
+			l := open(t, raftlog.Options{Path: path})
+			fill(t, l, 1, 500, 1, 100)
+			l.SetSnapshot(500, 1)
+			if err := l.DeleteRange(c.first, c.last); err != nil {
+				t.Fatal(err)
+			}
+			l.Close()
+			l = open(t, raftlog.Options{Path: path})
+			if got := bounds(t, l); got != c.want {
+				t.Errorf("the log holds %v, want %v", got, c.want)
+			}
+			next := c.want[1] + 1
+			fill(t, l, next, next+10, 2, 100)
+			l.Close()
+			open(t, raftlog.Options{Path: path})
+		})
 	}
 }

@@ -35,7 +35,7 @@ const durableFile = "durable"
 
 func readDurable(dir string) (durable, error) {
 	var d durable
-	text, err := os.ReadFile(filepath.Join(dir, durableFile))
+	text, err := disk.ReadSummed(filepath.Join(dir, durableFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return d, nil
 	}
@@ -53,7 +53,7 @@ func (d durable) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return disk.Replace(filepath.Join(dir, durableFile), append(text, '\n'))
+	return disk.ReplaceSummed(filepath.Join(dir, durableFile), text)
 }
 
 // bootID names this boot of the system; "" where it cannot be told, and then

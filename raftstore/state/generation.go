@@ -125,7 +125,7 @@ func currentGeneration(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := os.ReadFile(filepath.Join(dir, currentFile))
+	text, err := disk.ReadSummed(filepath.Join(dir, currentFile))
 	if errors.Is(err, fs.ErrNotExist) && len(there) == 0 {
 		if err := switchGeneration(dir, generationPrefix+"1"); err != nil {
 			return "", err
@@ -185,7 +185,7 @@ func nextGeneration(dir string) (string, error) {
 
 // switchGeneration makes CURRENT name a folder, for good when it returns.
 func switchGeneration(dir, name string) error {
-	return disk.Replace(filepath.Join(dir, currentFile), []byte(name+"\n"))
+	return disk.ReplaceSummed(filepath.Join(dir, currentFile), []byte(name))
 }
 
 // release lets go of a generation, and closes it with the last. The caller does
