@@ -105,7 +105,7 @@ func beginRaft(dir string, index, term uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := disk.Replace(filepath.Join(dir, identityName), text); err != nil {
+	if err := disk.ReplaceSummed(filepath.Join(dir, identityName), text); err != nil {
 		return err
 	}
 	folder := filepath.Join(dir, raftDir)
