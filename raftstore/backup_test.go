@@ -253,6 +253,9 @@ func TestRestoreRefuses(t *testing.T) {
 		if !slices.ContainsFunc(kinds, func(kind error) bool { return errors.Is(err, kind) }) {
 			t.Fatalf("%s: %v", what, err)
 		}
+		if _, _, err := raftstore.VerifyBackup(bytes.NewReader(file)); err == nil && !errors.Is(kinds[0], backup.ErrNewer) {
+			t.Errorf("%s: verified all the same", what)
+		}
 		if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
 			t.Fatalf("%s left %v (%v)", what, left, err)
 		}

@@ -80,21 +80,49 @@ func ReadBackup(dir string, in *backup.Reader, log *slog.Logger) (*state.State, 
 	if err != nil {
 		return nil, err
 	}
-	content := bufio.NewReaderSize(in, 1<<20) // which Import takes as it is, so that it leaves what follows there
-	err = s.Import(content)
-	if err == nil { // the content has its own end; the file's must come right behind it
-		var rest int64
-		if rest, err = io.Copy(io.Discard, content); err == nil && rest > 0 {
-			err = &backup.FaultError{Part: "content", Err: backup.ErrDamaged}
-		}
-	}
-	if index, _ := s.Applied(); err == nil && index != in.Header.Revision {
-		err = &backup.FaultError{Part: "header", Err: backup.ErrDamaged}
+	content := bufio.NewReaderSize(in, contentBuffer)
+	if err = s.Import(content); err == nil {
+		index, _ := s.Applied()
+		err = endOf(in, content, index)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// VerifyBackup reads a backup to its end without restoring it, and says what it
+// holds: its checksums, its form, and the digest and counts of every store.
+func VerifyBackup(file io.Reader) (backup.Header, state.Contents, error) {
+	in, err := backup.NewReader(file)
+	if err != nil {
+		return backup.Header{}, state.Contents{}, err
+	}
+	content := bufio.NewReaderSize(in, contentBuffer)
+	contents, err := state.Inspect(content)
+	if err == nil {
+		err = endOf(in, content, contents.Index)
+	}
+	return in.Header, contents, err
+}
+
+// contentBuffer is at least what a reader of the content would make for itself:
+// so it takes this one, and what follows the content is left there.
+const contentBuffer = 1 << 20
+
+// endOf verifies that the file ends where its content does, and that the content
+// is of the revision that the header says.
+func endOf(in *backup.Reader, content *bufio.Reader, index uint64) error {
+	rest, err := io.Copy(io.Discard, content)
+	switch {
+	case err != nil:
+		return err
+	case rest > 0:
+		return &backup.FaultError{Part: "content", Err: fmt.Errorf("%w: something follows it", backup.ErrDamaged)}
+	case index != in.Header.Revision:
+		return &backup.FaultError{Part: "header", Err: fmt.Errorf("%w: the content is of another revision", backup.ErrDamaged)}
+	}
+	return nil
 }
 
 // beginRaft makes the files of a node that is alone in its cluster and has a

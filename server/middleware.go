@@ -28,7 +28,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := &observed{ResponseWriter: w, id: newRequestID()}
 	seen.Header()[requestID] = []string{seen.id}
 	patience := s.config.RequestTimeout
-	if wantsStream(r) || isWatch(r) || r.URL.Path == verifyPath {
+	if wantsStream(r) || isWatch(r) || r.URL.Path == verifyPath || r.URL.Path == backupPath {
 		patience = s.config.StreamTimeout
 	}
 	ctx := &deadline{Context: r.Context(), at: started.Add(patience)}

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"net/http"
@@ -76,6 +77,7 @@ func TestEveryRoute(t *testing.T) {
 	j.narrowSchema()
 	j.history()
 	j.watch()
+	j.backup()
 	j.leave()
 	for _, route := range []string{"GET /healthz", "GET /openapi.json"} { // the client has no method for these
 		if got := w.send(route, ""); got.status != 200 {
@@ -244,6 +246,12 @@ func (j *journey) watch() {
 			break
 		}
 	}
+}
+
+func (j *journey) backup() {
+	var file bytes.Buffer
+	j.must(j.client.Backup(j.ctx, api.BackupRequest{}, &file))
+	j.same(strings.HasPrefix(file.String(), "pemba backup\n"), true)
 }
 
 func (j *journey) leave() {

@@ -24,6 +24,7 @@ type Server struct {
 	patterns []string     // of the routes, as registered
 	working  atomic.Int64 // requests at work
 	watchers atomic.Int64 // streams of changes that are open
+	backups  atomic.Int64 // that are being given
 	lane     *lane
 	metrics  *metrics
 
@@ -84,6 +85,7 @@ func (s *Server) routes() {
 	s.handle("GET /v1/limits", s.getLimits)
 	s.handle("GET /v1/cluster", s.getCluster)
 	s.handle("POST "+verifyPath, s.verifyCluster)
+	s.handle("GET "+backupPath, s.backup)
 	s.handle("DELETE /v1/cluster/members/{member}", s.removeMember)
 	s.handle("GET /healthz", s.healthz)
 	s.handle("GET /readyz", s.readyz)

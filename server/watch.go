@@ -34,9 +34,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer watch.Close()
-	// The deadline of reading the request would end what lasts longer: an answer is
-	// cut off when the connection can no longer be read.
-	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := lasting(w); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
@@ -49,6 +47,16 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 	}
 	out.end(s.watchProblem(r, err), watch)
 	return nil
+}
+
+// lasting lifts the deadline of reading the request: a connection that can no longer
+// be read ends its answer, too.
+func lasting(w http.ResponseWriter) error {
+	err := http.NewResponseController(w).SetReadDeadline(time.Time{})
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
 }
 
 var (

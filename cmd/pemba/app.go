@@ -45,7 +45,7 @@ func newApp(s streams) *cli.App {
 		Action:                    func(c *cli.Context) error { return group(c) },
 		Commands: []*cli.Command{
 			devCommand(), serveCommand(), schemaCommand(), storeCommand(), tupleCommand(),
-			checkCommand(), explainCommand(), expandCommand(), lookupCommand(), watchCommand(), clusterCommand(), benchCommand(), ceilingCommand(), completionCommand(),
+			checkCommand(), explainCommand(), expandCommand(), lookupCommand(), watchCommand(), clusterCommand(), backupCommand(), restoreCommand(), benchCommand(), ceilingCommand(), completionCommand(),
 		},
 	}
 	app.OnUsageError = usageFault
@@ -70,7 +70,9 @@ func prepare(commands []*cli.Command, path string) {
 			c.Flags = slices.Concat(c.Flags, trustFlags())
 		}
 		if len(c.Subcommands) > 0 {
-			c.Action = group
+			if c.Action == nil { // backup does something by itself, too
+				c.Action = group
+			}
 			prepare(c.Subcommands, path+" "+c.Name)
 		}
 	}
@@ -169,11 +171,7 @@ func flagsFirst(commands []*cli.Command, args []string) []string {
 			}
 		default:
 			if j := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(arg) }); j >= 0 && len(rest) == 0 {
-				if c := commands[j]; len(c.Subcommands) > 0 {
-					known = everyFlag(c.Subcommands)
-				} else {
-					known = c.Flags
-				}
+				known = append(slices.Clone(commands[j].Flags), everyFlag(commands[j].Subcommands)...)
 				commands = commands[j].Subcommands
 				path = append(path, arg)
 				continue

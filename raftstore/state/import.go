@@ -118,6 +118,15 @@ func (r *streamReader) header() (streamHeader, error) {
 func (r *streamReader) fill(db *badger.DB) ([]mark, error) {
 	w := db.NewManagedWriteBatch()
 	defer w.Cancel()
+	marks, err := r.frames(func(b []byte) error { return putFrame(w, b) })
+	if err != nil {
+		return nil, err
+	}
+	return marks, w.Flush()
+}
+
+// frames visits the frames up to the end, and reads the trailer and the checksum.
+func (r *streamReader) frames(visit func(b []byte) error) ([]mark, error) {
 	count := uint64(0)
 	for {
 		b, err := r.next(maxFrame)
@@ -128,12 +137,9 @@ func (r *streamReader) fill(db *badger.DB) ([]mark, error) {
 			break
 		}
 		count++
-		if err := putFrame(w, b); err != nil {
+		if err := visit(b); err != nil {
 			return nil, err
 		}
-	}
-	if err := w.Flush(); err != nil {
-		return nil, err
 	}
 	trailer, err := r.next(math.MaxInt32)
 	if err != nil {
@@ -150,17 +156,32 @@ func (r *streamReader) fill(db *badger.DB) ([]mark, error) {
 	return marks, nil
 }
 
-func putFrame(w *badger.WriteBatch, b []byte) error {
+// frame is a version of a key, or its removal.
+type frame struct {
+	removed    bool
+	version    uint64
+	key, value []byte
+}
+
+func parseFrame(b []byte) (frame, error) {
 	f := fields{b: b}
-	removed, version, key := f.byte(), f.uint(), f.bytes()
-	if f.err != nil || removed > frameRemoved || version == 0 || len(key) == 0 {
-		return fmt.Errorf("%w: a frame is damaged", ErrStream)
+	kind, version, key := f.byte(), f.uint(), f.bytes()
+	if f.err != nil || kind > frameRemoved || version == 0 || len(key) == 0 {
+		return frame{}, fmt.Errorf("%w: a frame is damaged", ErrStream)
 	}
-	key, value := bytes.Clone(key), bytes.Clone(f.b)
-	if removed == frameRemoved {
-		return w.DeleteAt(key, version)
+	return frame{removed: kind == frameRemoved, version: version, key: key, value: f.b}, nil
+}
+
+func putFrame(w *badger.WriteBatch, b []byte) error {
+	f, err := parseFrame(b)
+	if err != nil {
+		return err
 	}
-	return w.SetEntryAt(badger.NewEntry(key, value).WithDiscard(), version)
+	key := bytes.Clone(f.key)
+	if f.removed {
+		return w.DeleteAt(key, f.version)
+	}
+	return w.SetEntryAt(badger.NewEntry(key, bytes.Clone(f.value)).WithDiscard(), f.version)
 }
 
 // roomFor refuses a snapshot that would not fit the disk: writing to a full disk

@@ -61,7 +61,17 @@ func TestSelections(t *testing.T) {
 			t.Run(fmt.Sprintf("seed %d %+v", seed, sel), func(t *testing.T) {
 				dir := t.TempDir()
 				s := open(t, state.Options{Dir: dir})
-				if err := s.Import(bytes.NewReader(selected(t, r.s, sel))); err != nil {
+				stream := selected(t, r.s, sel)
+				contents, err := state.Inspect(bytes.NewReader(stream))
+				if err != nil || contents.Index != uint64(r.index) {
+					t.Fatalf("%+v, %v", contents, err)
+				}
+				for _, found := range contents.Stores {
+					if want := m.stores[found.Name]; int(found.Live) != len(want.live) || int(found.Quarantined) != len(want.quarantine) {
+						t.Errorf("it says that it holds %+v", found)
+					}
+				}
+				if err := s.Import(bytes.NewReader(stream)); err != nil {
 					t.Fatal(err)
 				}
 				if id, secret := s.Cluster(); !id.IsZero() || secret != (command.Secret{}) || len(s.Members()) > 0 {

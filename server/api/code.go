@@ -83,6 +83,13 @@ const (
 	ConditionFailed  Code = "condition_failed"
 	DeadlineExceeded Code = "deadline_exceeded"
 
+	// Backups: what the command line says of files and folders. No server sends these.
+	BackupForeign   Code = "backup_foreign"
+	BackupNewer     Code = "backup_newer"
+	BackupTruncated Code = "backup_truncated"
+	BackupDamaged   Code = "backup_damaged"
+	FolderNotEmpty  Code = "folder_not_empty"
+
 	// The server.
 	Overloaded     Code = "overloaded"
 	NoLeader       Code = "no_leader"
@@ -163,6 +170,12 @@ var catalogue = map[Code]Entry{
 	BudgetExceeded:   {503, "The evaluation needs more work than one request may", false},
 	ConditionFailed:  {422, "A condition could not be evaluated", false},
 	DeadlineExceeded: {504, "The request took longer than it may", false},
+
+	BackupForeign:   {422, "The file is no backup of Pemba", false},
+	BackupNewer:     {422, "The backup was made by a newer build", false},
+	BackupTruncated: {422, "The backup was cut off", false},
+	BackupDamaged:   {422, "The backup was altered or damaged", false},
+	FolderNotEmpty:  {409, "The folder holds something already", false},
 
 	Overloaded:     {503, "The server has as much to do as it can", true},
 	NoLeader:       {503, "The cluster has no leader at the moment", true},

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -119,19 +120,27 @@ func (r WatchRequest) Query() url.Values {
 func ParseWatch(query url.Values) (WatchRequest, Faults) {
 	var (
 		request WatchRequest
-		faults  Faults
+		names   []string
 	)
+	for _, m := range watchMembers {
+		names = append(names, m.name)
+		*m.field(&request) = query.Get(m.name)
+	}
+	return request, known(query, names)
+}
+
+// known refuses parameters of a query that are not among the names, or stand
+// there more than once.
+func known(query url.Values, names []string) Faults {
+	var faults Faults
 	for _, name := range slices.Sorted(maps.Keys(query)) {
-		i := slices.IndexFunc(watchMembers, func(m watchMember) bool { return m.name == name })
 		switch {
-		case i < 0:
-			faults = append(faults, Fault{Code: UnknownMember, Pointer: "/" + tuple.Clip(name), Message: "a watch has no such parameter",
-				Expected: "token, object, object_type, relation, subject, subject_type, subject_id or subject_relation"})
+		case !slices.Contains(names, name):
+			faults = append(faults, Fault{Code: UnknownMember, Pointer: "/" + tuple.Clip(name), Message: "there is no such parameter here",
+				Expected: strings.Join(names, ", ")})
 		case len(query[name]) > 1:
 			faults = append(faults, Fault{Code: DuplicateMember, Pointer: "/" + name, Message: "the parameter stands there more than once"})
-		default:
-			*watchMembers[i].field(&request) = query[name][0]
 		}
 	}
-	return request, faults
+	return faults
 }
