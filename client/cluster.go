@@ -106,6 +106,15 @@ func (c *Client) RemoveMember(ctx context.Context, id string) (api.Cluster, erro
 	return out, nil
 }
 
+// NewJoinToken makes a token with which one node can join the cluster.
+func (c *Client) NewJoinToken(ctx context.Context, request api.JoinTokenRequest) (api.JoinTokenResponse, error) {
+	var out api.JoinTokenResponse
+	if err := c.do(ctx, call{method: http.MethodPost, path: api.Prefix + "/cluster/tokens", body: request}, &out); err != nil {
+		return api.JoinTokenResponse{}, err
+	}
+	return out, nil
+}
+
 // Ready returns nil when the asked server serves.
 func (c *Client) Ready(ctx context.Context) error {
 	_, err := get[api.Health](ctx, c, "/readyz")

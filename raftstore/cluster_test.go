@@ -302,3 +302,28 @@ func TestOlderBuildMayNotJoin(t *testing.T) {
 		t.Errorf("the cluster has members %v", members)
 	}
 }
+
+// A node that is removed while it reaches nobody is never sent the entry that says
+// so. It asks, once it reaches the others again, and answers nothing from then on.
+func TestRemovedWhileAwayIsOut(t *testing.T) {
+	c := startCluster(t, 3, nil)
+	putStore(t, c.nodes[0], "s")
+	gone := c.follower()
+	removed := c.nodes[gone]
+	id := removed.Status().NodeID
+	removed.Isolate(true)
+	if err := c.nodes[c.leader()].Remove(withPatience(t), id); err != nil {
+		t.Fatal(err)
+	}
+	removed.Isolate(false)
+	eventually(t, func() error {
+		view, err := removed.View(withPatience(t), "s", raftstore.MinimizeLatency())
+		if err == nil {
+			view.Close()
+		}
+		if !errors.Is(err, raftstore.ErrNotMember) || removed.Ready() {
+			return fmt.Errorf("a view gives %v, and it is ready: %v", err, removed.Ready())
+		}
+		return nil
+	})
+}

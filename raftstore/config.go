@@ -39,6 +39,14 @@ type Config struct {
 	// a node without state starts a cluster of its own.
 	Join []string
 
+	// JoinToken is what a node without state shows the cluster that it joins, as
+	// NewJoinToken made it. Members need none.
+	JoinToken string
+
+	// Replica lets the node join without a vote, and for good: it follows and answers
+	// questions, and counts for no majority. It only matters when the node joins first.
+	Replica bool
+
 	// Certificates are this node's certificate and key, and whom it trusts: every
 	// connection to and from the cluster port is mutual TLS then. They are read again
 	// when their files change. The zero value is a port without TLS, which only
@@ -48,8 +56,8 @@ type Config struct {
 	// CertificateInterval is how often the files of Certificates are looked at. 0 is 10 s.
 	CertificateInterval time.Duration
 
-	// Insecure lets a cluster port without TLS listen on any address: whoever reaches
-	// it reads everything and changes everything.
+	// Insecure lets a cluster port without TLS listen on any address, and nodes join
+	// without a token: whoever reaches it reads everything and changes everything.
 	Insecure bool
 
 	// HTTPAddress is the URL of this node's HTTP surface, told to the other members
@@ -147,6 +155,11 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if len(c.Join) > 0 && c.ListenAddr == "" {
 		return c, errors.New("raftstore: joining a cluster needs a cluster port: set Config.ListenAddr")
+	}
+	if c.JoinToken != "" {
+		if _, err := ParseJoinToken(c.JoinToken); err != nil {
+			return c, err
+		}
 	}
 	if c.Certificates != (pki.Files{}) && (c.Certificates.Cert == "" || c.Certificates.Key == "" || c.Certificates.CA == "") {
 		return c, errors.New("raftstore: Config.Certificates needs all three: Cert, Key and CA")

@@ -3,6 +3,7 @@ package raftstore
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -74,7 +75,26 @@ var (
 
 	// ErrFeatureLevel means that a node may not join: it does not understand every
 	// command that the cluster uses.
-	ErrFeatureLevel = errors.New("the node's feature level is too low for the cluster; upgrade it first")
+	ErrFeatureLevel = errors.New("a node's feature level is too low; upgrade it first")
+
+	// ErrNewerData means that the folder was written by a newer build.
+	ErrNewerData = errors.New("the data folder was written by a newer build; run that one, or a newer one")
+
+	// ErrNameTaken means that a certificate speaks for another node than the one
+	// that it was first seen with.
+	ErrNameTaken = errors.New("the node is known by another certificate's name; a node keeps the name of its certificate")
+
+	// What is wrong with a join token. Nothing has changed, here or there.
+	ErrJoinTokenMissing      = errors.New("joining needs a join token; make one with: pemba cluster token")
+	ErrJoinTokenMalformed    = errors.New("the join token is malformed; use it as it was made, from pemba-join- on")
+	ErrJoinTokenOtherCluster = errors.New("the join token is from another cluster; make one at a member of this one")
+	ErrJoinTokenUnknown      = errors.New("the cluster knows no such join token; make a new one with: pemba cluster token")
+	ErrJoinTokenExpired      = errors.New("the join token has expired; make a new one with: pemba cluster token")
+	ErrJoinTokenUsed         = errors.New("another node has joined with this join token; make one for each node with: pemba cluster token")
+	ErrJoinTokenReplica      = errors.New("the join token is for a replica; start the node as one, or make a token for a member with a vote")
+
+	// ErrJoinTokenLife means that a join token was to live for no time, or too long.
+	ErrJoinTokenLife = fmt.Errorf("a join token lives for more than no time and at most %s", MaxJoinTokenLife)
 
 	// ErrExistingState means that a folder already holds a node of another kind
 	// than the one that was asked for.
@@ -99,6 +119,20 @@ var (
 	// ErrUnknownMember means that no member has the id.
 	ErrUnknownMember = errors.New("no member of the cluster has this id")
 )
+
+// errFeatureUnused is what asks too much of a cluster that was made by an older build.
+var errFeatureUnused = fmt.Errorf("%w: the cluster does not use it yet; raise its level once all members run this build", ErrFeatureLevel)
+
+// joinRefusals are the answers to a node that joins which no repetition changes.
+var joinRefusals = []error{
+	ErrFeatureLevel, ErrOtherCluster, ErrNameTaken, ErrJoinTokenMissing, ErrJoinTokenMalformed, ErrJoinTokenOtherCluster,
+	ErrJoinTokenUnknown, ErrJoinTokenExpired, ErrJoinTokenUsed, ErrJoinTokenReplica,
+}
+
+// IsJoinRefusal says whether asking again is of no use.
+func IsJoinRefusal(err error) bool {
+	return slices.ContainsFunc(joinRefusals, func(refusal error) bool { return errors.Is(err, refusal) })
+}
 
 // RevisionError says which revision could not be read and why: errors.Is finds
 // ErrTokenAhead, ErrRevisionTimeout or ErrRevisionUnavailable in it.

@@ -88,3 +88,15 @@ func (n *Node) TransferLeadership(ctx context.Context) error { return n.transfer
 
 // RaftTransfer has Raft itself hand leadership over; nobody waits for it.
 func (n *Node) RaftTransfer() { n.raft.LeadershipTransfer() }
+
+// UseFeature makes the cluster use a level as if every member's build knew it.
+func (n *Node) UseFeature(ctx context.Context, level uint32) error {
+	self, _ := n.recorded(n.id)
+	self.Feature = level
+	for _, body := range []command.Body{&command.SetMember{Member: self}, &command.SetFeature{Level: level}} {
+		if _, err := n.propose(ctx, command.Command{Body: body}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

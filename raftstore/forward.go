@@ -134,8 +134,6 @@ func (n *Node) handle(ctx context.Context, m method, payload []byte) ([]byte, er
 		return nil, err
 	}
 	switch m {
-	case methodJoin:
-		return n.handleJoin(ctx, payload)
 	case methodLastIndex:
 		return binary.BigEndian.AppendUint64(nil, n.raft.LastIndex()), nil
 	case methodSummary:

@@ -171,6 +171,7 @@ func startCluster(t *testing.T, size int, adjust func(*raftstore.Config)) *clust
 		config := raftstore.Config{
 			Dir: filepath.Join(base, fmt.Sprint("node", i)), ListenAddr: freeAddress(t), HTTPAddress: fmt.Sprintf("http://node%d", i),
 			HeartbeatTimeout: 200 * time.Millisecond,
+			Insecure:         true, // nodes join without a token
 			NoSync:           true, // the tests kill no machine, and share one disk
 		}
 		if i > 0 {
@@ -179,12 +180,25 @@ func startCluster(t *testing.T, size int, adjust func(*raftstore.Config)) *clust
 		if adjust != nil {
 			adjust(&config)
 		}
+		if i > 0 && !config.Insecure {
+			config.JoinToken = joinToken(t, c.nodes[0])
+		}
 		c.configs = append(c.configs, config)
 		c.nodes = append(c.nodes, nil)
 		c.start(i)
 		c.waitMembers(i + 1)
 	}
 	return c
+}
+
+// joinToken makes a token at a node.
+func joinToken(t *testing.T, n *raftstore.Node) string {
+	t.Helper()
+	token, _, err := n.NewJoinToken(withPatience(t), time.Hour, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token.Text()
 }
 
 func (c *cluster) start(i int) *raftstore.Node {

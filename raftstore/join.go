@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/hashicorp/raft"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/raftstore/pki"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -19,7 +21,9 @@ type joinRequest struct {
 	Address string `json:"address"`
 	HTTP    string `json:"http"`
 	Feature uint32 `json:"feature"`
-	Voter   bool   `json:"voter"` // with a vote: once it has caught up
+	Voter   bool   `json:"voter"`   // with a vote now, since it has caught up
+	Replica bool   `json:"replica"` // never with a vote
+	Token   string `json:"token"`   // who is no member yet needs one
 }
 
 // joinAnswer tells who the leader is, or what the new member has to catch up with.
@@ -41,6 +45,10 @@ func (n *Node) joinLoop(ctx context.Context) {
 			n.setHindrance("")
 			return
 		}
+		if IsJoinRefusal(err) {
+			n.refuse(fmt.Errorf("the cluster does not let this node join: %w", err))
+			return
+		}
 		n.setHindrance("joining the cluster: " + err.Error())
 		n.log.Warn("could not join the cluster yet", "error", err)
 		select {
@@ -49,6 +57,34 @@ func (n *Node) joinLoop(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// lookAround bounds how long a start waits to hear whose members it is to join.
+const lookAround = time.Second
+
+// checkCluster refuses a folder of one cluster and members to join of another:
+// going on would leave the node in a cluster that its operator did not mean. A
+// member that does not answer proves nothing.
+func (n *Node) checkCluster() error {
+	if n.port == nil || n.clusterID().IsZero() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, lookAround)
+	defer cancel()
+	found := make([]error, len(n.config.Join))
+	var work sync.WaitGroup
+	for i, address := range n.config.Join {
+		work.Go(func() {
+			conn, err := n.port.dial(ctx, address, prefacePeer)
+			if err == nil {
+				conn.Close()
+			} else if errors.Is(err, ErrOtherCluster) {
+				found[i] = fmt.Errorf("%s: %w", address, err)
+			}
+		})
+	}
+	work.Wait()
+	return errors.Join(found...)
 }
 
 // joinOnce becomes a member without a vote, catches up, and then gets a vote: so
@@ -63,15 +99,37 @@ func (n *Node) joinOnce(ctx context.Context) error {
 	if err := n.state.WaitApplied(caughtUp, max(answer.Applied, 1)); err != nil {
 		return fmt.Errorf("catch up: %w", err)
 	}
+	if self, ok := n.recorded(n.id); ok && !self.Voter {
+		return nil // a replica
+	}
 	_, err = n.requestJoin(ctx, true)
 	return err
 }
 
+// recorded returns what the cluster keeps of a member beside Raft's configuration.
+func (n *Node) recorded(id string) (command.Member, bool) {
+	for _, m := range n.state.Members() {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return command.Member{}, false
+}
+
+// refuse ends a node's attempts to join: Refused tells whoever runs it.
+func (n *Node) refuse(err error) {
+	n.setHindrance(err.Error())
+	n.log.Error("this node does not become a member", "error", err)
+	n.refused <- err
+}
+
+// Refused receives why this node may not join, where that is final. The node
+// holds nothing then and can be closed.
+func (n *Node) Refused() <-chan error { return n.refused }
+
 // requestJoin asks the given members, and the leader that they name.
 func (n *Node) requestJoin(ctx context.Context, voter bool) (joinAnswer, error) {
-	request, err := json.Marshal(joinRequest{
-		ID: n.id, Address: n.port.Addr().String(), HTTP: n.config.HTTPAddress, Feature: command.FeatureLevel, Voter: voter,
-	})
+	request, err := json.Marshal(n.joinRequest(voter))
 	if err != nil {
 		return joinAnswer{}, err
 	}
@@ -92,6 +150,13 @@ func (n *Node) requestJoin(ctx context.Context, voter bool) (joinAnswer, error) 
 	return joinAnswer{}, errors.Join(failed...)
 }
 
+func (n *Node) joinRequest(voter bool) joinRequest {
+	return joinRequest{
+		ID: n.id, Address: n.port.Addr().String(), HTTP: n.config.HTTPAddress, Feature: command.FeatureLevel,
+		Voter: voter, Replica: n.config.Replica, Token: n.config.JoinToken,
+	}
+}
+
 func (n *Node) askJoin(ctx context.Context, address string, request []byte) (joinAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinStep)
 	defer cancel()
@@ -103,8 +168,9 @@ func (n *Node) askJoin(ctx context.Context, address string, request []byte) (joi
 	return answer, json.Unmarshal(text, &answer)
 }
 
-// handleJoin takes a node in, or names the leader.
-func (n *Node) handleJoin(ctx context.Context, payload []byte) ([]byte, error) {
+// handleJoin takes a node in, or names the leader. from is whose certificate the
+// node has shown.
+func (n *Node) handleJoin(ctx context.Context, from pki.Identity, payload []byte) ([]byte, error) {
 	var request joinRequest
 	if err := json.Unmarshal(payload, &request, json.RejectUnknownMembers(false)); err != nil {
 		return nil, err
@@ -120,30 +186,78 @@ func (n *Node) handleJoin(ctx context.Context, payload []byte) ([]byte, error) {
 		return json.Marshal(joinAnswer{Leader: address})
 	}
 	if request.Feature < n.state.Feature() {
-		return nil, fmt.Errorf("%w: it has level %d, the cluster uses %d", ErrFeatureLevel, request.Feature, n.state.Feature())
+		return nil, fmt.Errorf("%w: this node has level %d, the cluster uses %d", ErrFeatureLevel, request.Feature, n.state.Feature())
 	}
-	if err := n.admit(ctx, request); err != nil {
+	if err := n.admit(ctx, from.Name, request); err != nil {
 		return nil, err
 	}
 	return json.Marshal(joinAnswer{Applied: n.state.AppliedRevision()})
 }
 
-// admit changes the configuration of Raft first, which refuses an address that
-// another member has, and then records the member.
-func (n *Node) admit(ctx context.Context, request joinRequest) error {
-	add := n.raft.AddNonvoter
-	if request.Voter {
-		add = n.raft.AddVoter
+// admit takes a node in that shows a token, or hears what is new of a member. It
+// changes the configuration of Raft first, which refuses an address that another
+// member has, and then records the member.
+func (n *Node) admit(ctx context.Context, name string, request joinRequest) error {
+	servers, err := n.servers()
+	if err != nil {
+		return err
 	}
-	if err := add(raft.ServerID(request.ID), raft.ServerAddress(request.Address), 0, joinStep).Error(); err != nil {
-		if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipLost) {
-			return notProposed(err)
+	now := serverOf(servers, request.ID)
+	self := command.Member{
+		ID: request.ID, Name: name, Raft: request.Address, API: request.HTTP, Voter: !request.Replica, Feature: request.Feature,
+	}
+	known, recorded := n.recorded(request.ID)
+	switch {
+	case now.ID == "":
+		err = n.spendToken(ctx, request)
+	case recorded && known.Name != "" && name != "" && known.Name != name:
+		err = fmt.Errorf("%w: %s is %s, and not %s", ErrNameTaken, request.ID, known.Name, name)
+	case recorded: // what it was told to be since counts
+		self.Voter = known.Voter
+	}
+	if err != nil {
+		return err
+	}
+	suffrage := now.Suffrage
+	if now.ID == "" {
+		suffrage = raft.Nonvoter
+	}
+	if request.Voter && self.Voter {
+		suffrage = raft.Voter
+	}
+	if wanted := (raft.Server{ID: raft.ServerID(request.ID), Address: raft.ServerAddress(request.Address), Suffrage: suffrage}); wanted != now {
+		if err := n.putServer(wanted); err != nil {
+			return err
 		}
-		return fmt.Errorf("add the member %s at %s: %w", request.ID, request.Address, err)
 	}
-	return n.recordMember(ctx, command.Member{
-		ID: request.ID, Raft: request.Address, API: request.HTTP, Voter: request.Voter, Feature: request.Feature,
-	})
+	return n.recordMember(ctx, self)
+}
+
+// serverOf returns what Raft knows of a member; zero where it knows none.
+func serverOf(servers []raft.Server, id string) raft.Server {
+	for _, s := range servers {
+		if string(s.ID) == id {
+			return s
+		}
+	}
+	return raft.Server{}
+}
+
+// putServer adds a member to Raft's configuration, or changes its address or gives
+// it a vote.
+func (n *Node) putServer(s raft.Server) error {
+	put := n.raft.AddNonvoter
+	if s.Suffrage == raft.Voter {
+		put = n.raft.AddVoter
+	}
+	err := put(s.ID, s.Address, 0, joinStep).Error()
+	switch {
+	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipLost):
+		return notProposed(err)
+	case err != nil:
+		return fmt.Errorf("add the member %s at %s: %w", s.ID, s.Address, err)
+	}
+	return nil
 }
 
 // recordMember keeps what Raft's own configuration does not hold, where it is news.

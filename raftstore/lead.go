@@ -73,15 +73,22 @@ func (n *Node) beginTerm(ctx context.Context) error {
 		return err
 	}
 	// Everything that earlier leaders committed is applied from here.
-	if id, _ := n.state.Cluster(); id.IsZero() {
-		var init command.ClusterInit
-		rand.Read(init.ID[:]) // never fails
-		rand.Read(init.Key[:])
-		if _, err := n.proposer.propose(ctx, command.Command{Body: &init}); err != nil {
-			return err
-		}
+	if err := n.recordSelf(ctx); err != nil {
+		return err
 	}
-	return n.recordSelf(ctx)
+	if id, _ := n.state.Cluster(); !id.IsZero() {
+		return nil
+	}
+	// A new cluster has no older build that would have to follow. Its identity comes
+	// last: nodes are ready once they know it.
+	if _, err := n.proposer.propose(ctx, command.Command{Body: &command.SetFeature{Level: command.FeatureLevel}}); err != nil {
+		return err
+	}
+	var init command.ClusterInit
+	rand.Read(init.ID[:]) // never fails
+	rand.Read(init.Key[:])
+	_, err := n.proposer.propose(ctx, command.Command{Body: &init})
+	return err
 }
 
 // recordSelf tells the cluster this node's addresses where they changed.
@@ -99,6 +106,6 @@ func (n *Node) recordSelf(ctx context.Context) error {
 		}
 	}
 	return n.recordMember(ctx, command.Member{
-		ID: n.id, Raft: string(address), API: n.config.HTTPAddress, Voter: true, Feature: command.FeatureLevel,
+		ID: n.id, Name: n.name(), Raft: string(address), API: n.config.HTTPAddress, Voter: true, Feature: command.FeatureLevel,
 	})
 }

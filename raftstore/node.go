@@ -53,12 +53,14 @@ type Node struct {
 	closeOnce  sync.Once
 	closeErr   error
 
+	refused  chan error     // holds why the node may not join, once
 	started  chan struct{}  // closed once start has ended
 	ready    chan struct{}  // closed once the node has caught up
 	yielding atomic.Bool    // leadership is being handed over
 	telling  sync.WaitGroup // what transfer asks of other members
 	stalled  atomic.Bool    // the log's disk hangs
 	full     atomic.Bool    // the disk is nearly full
+	outcast  atomic.Bool    // it was removed, as others say, and hears from no leader
 	cutting  sync.Mutex     // held while the two are turned into being cut off
 
 	mu        sync.Mutex // guards what follows

@@ -35,6 +35,11 @@ const (
 	methodFetch                       // fetchRequest; answers a piece of this node's state
 )
 
+// Methods about membership.
+const (
+	methodStanding method = 32 + iota // a node's id; answers its standing
+)
+
 func writeFrame(w io.Writer, id uint64, kind byte, payload []byte) error {
 	frame := make([]byte, frameHeader, frameHeader+len(payload))
 	binary.BigEndian.PutUint32(frame, uint32(8+1+len(payload)))

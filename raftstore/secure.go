@@ -1,6 +1,7 @@
 package raftstore
 
 import (
+	"context"
 	"crypto/x509"
 	"fmt"
 	"time"
@@ -55,6 +56,54 @@ func (n *Node) ReloadCertificates() {
 		n.credentials.Renew(n.log)
 		n.port.recheck()
 	}
+}
+
+// handlerFor answers the requests of one connection, whose other end has shown a
+// certificate of from.
+func (n *Node) handlerFor(from pki.Identity) peerHandler {
+	return func(ctx context.Context, m method, payload []byte) ([]byte, error) {
+		if err := n.serving(); err != nil {
+			return nil, err
+		}
+		switch m { // what also those may ask who are no members
+		case methodJoin:
+			return n.handleJoin(ctx, from, payload)
+		case methodStanding:
+			return n.handleStanding(string(payload))
+		}
+		if !n.mayAsk(from) {
+			return nil, ErrNotMember
+		}
+		return n.handle(ctx, m, payload)
+	}
+}
+
+// mayAsk says whether a certificate is of a present member. One that was removed
+// keeps its certificate until it runs out, and must not get any data by it. Of
+// Raft's own streams this is not asked: a node that was away for long would refuse
+// a leader that joined meanwhile, and never hear of it.
+func (n *Node) mayAsk(from pki.Identity) bool {
+	if n.credentials == nil {
+		return true
+	}
+	for _, m := range n.state.Members() {
+		if m.Name == from.Name || m.Name == "" { // "": from before it had a certificate
+			return true
+		}
+	}
+	return false
+}
+
+// name is what this node's certificate calls it; "" without one.
+func (n *Node) name() string {
+	if n.credentials == nil {
+		return ""
+	}
+	who, err := n.credentials.Identity()
+	if err != nil {
+		return ""
+	}
+	return who.Name
 }
 
 // Secured says how the cluster port is guarded: "mutual TLS", "loopback",

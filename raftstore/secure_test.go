@@ -36,6 +36,7 @@ func TestClusterOverTLS(t *testing.T) {
 	next := 0
 	c := startCluster(t, 3, func(config *raftstore.Config) {
 		config.Certificates = files[next]
+		config.Insecure = false
 		next++
 	})
 	putStore(t, c.nodes[0], "s")

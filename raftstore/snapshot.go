@@ -79,7 +79,7 @@ func openSnapshots(dir string, log *raftlog.Log) (*snapshots, error) {
 		return nil, fmt.Errorf("%s: %w", recordName, err)
 	}
 	if store.current.Version != recordVersion {
-		return nil, fmt.Errorf("%s has version %d, this build knows %d", recordName, store.current.Version, recordVersion)
+		return nil, fmt.Errorf("%w: %s has version %d, and this build knows %d", ErrNewerData, recordName, store.current.Version, recordVersion)
 	}
 	return store, nil
 }

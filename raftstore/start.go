@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/hashicorp/raft"
 
+	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/raftstore/disk"
 	"github.com/pemba-authz/pemba/raftstore/pki"
 	"github.com/pemba-authz/pemba/raftstore/raftlog"
@@ -57,7 +58,7 @@ func Open(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{config: config, log: config.Logger, ready: make(chan struct{}), started: make(chan struct{})}
+	n := &Node{config: config, log: config.Logger, ready: make(chan struct{}), refused: make(chan error, 1), started: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.release())
@@ -121,6 +122,9 @@ func (n *Node) openState() (err error) {
 	if err != nil {
 		return err
 	}
+	if level := n.state.Feature(); level > command.FeatureLevel {
+		return fmt.Errorf("%w: the cluster uses feature level %d, and this build knows %d", ErrNewerData, level, command.FeatureLevel)
+	}
 	n.snapshots.state = n.state
 	return n.snapshots.check(n.rebuilds.cause != nil)
 }
@@ -167,6 +171,10 @@ func (n *Node) recordedVoters() (int, error) {
 	return others, nil
 }
 
+// identityVersion is the version of the whole folder. A build that lays it out
+// differently takes the next one, so that older builds stay away.
+const identityVersion = 1
+
 // nodeIdentity is the file that keeps a node's id.
 type nodeIdentity struct {
 	Version int    `json:"version"`
@@ -181,7 +189,7 @@ func identity(dir, wanted string) (string, error) {
 		if wanted == "" {
 			wanted = newID()
 		}
-		text, err := json.Marshal(nodeIdentity{Version: 1, ID: wanted})
+		text, err := json.Marshal(nodeIdentity{Version: identityVersion, ID: wanted})
 		if err != nil {
 			return "", err
 		}
@@ -191,8 +199,14 @@ func identity(dir, wanted string) (string, error) {
 		return "", err
 	}
 	var known nodeIdentity
-	if err := json.Unmarshal(text, &known); err != nil || known.ID == "" || known.Version != 1 {
-		return "", fmt.Errorf("%s is damaged or of a newer build: %w", name, err)
+	if err := json.Unmarshal(text, &known); err != nil {
+		return "", fmt.Errorf("%s is damaged: %w", name, err)
+	}
+	if known.Version > identityVersion {
+		return "", fmt.Errorf("%w: %s has version %d, and this build knows %d", ErrNewerData, name, known.Version, identityVersion)
+	}
+	if known.ID == "" || known.Version < 1 {
+		return "", fmt.Errorf("%s is damaged: it names no node", name)
 	}
 	if wanted != "" && wanted != known.ID {
 		return "", fmt.Errorf("%w of node %s, not of %s: use another folder", ErrExistingState, known.ID, wanted)
@@ -214,6 +228,9 @@ func (n *Node) start() (alone bool, err error) {
 	transport, err := n.openTransport()
 	if err != nil {
 		return false, err
+	}
+	if err := n.checkCluster(); err != nil {
+		return false, errors.Join(err, closeTransport(transport))
 	}
 	config := n.raftConfig()
 	if !hasState && len(n.config.Join) == 0 {
@@ -256,6 +273,7 @@ func (n *Node) start() (alone bool, err error) {
 	if n.port != nil {
 		n.port.open()
 		n.watchCertificates()
+		n.background.Go(func() { n.standingLoop(n.ctx) })
 	}
 	alone = len(servers) == 1 && string(servers[0].ID) == n.id
 	if alone {
@@ -267,12 +285,12 @@ func (n *Node) start() (alone bool, err error) {
 	return alone, err
 }
 
-// mustJoin says whether the node still has to become a voter at its address.
+// mustJoin says whether the node still has to become what it is to be, at its address.
 func (n *Node) mustJoin(servers []raft.Server) bool {
-	for _, s := range servers {
-		if string(s.ID) == n.id && s.Suffrage == raft.Voter && (len(servers) == 1 || string(s.Address) == n.address()) {
-			return false
-		}
+	s := serverOf(servers, n.id)
+	self, recorded := n.recorded(n.id)
+	if s.ID != "" && (s.Suffrage == raft.Voter || recorded && !self.Voter) && (len(servers) == 1 || string(s.Address) == n.address()) {
+		return false
 	}
 	if len(n.config.Join) == 0 {
 		n.setHindrance("this node is no member with this address; start it with a member to join")
@@ -301,7 +319,7 @@ func (n *Node) openTransport() (raft.Transport, error) {
 		network: n.config.network, address: n.config.ListenAddr, advertise: n.config.AdvertiseAddr, clusterID: n.clusterID,
 		credentials: n.credentials, insecure: n.config.Insecure, log: n.log,
 		serve: func(ctx context.Context, conn net.Conn, from pki.Identity) {
-			servePeer(ctx, conn, n.handle)
+			servePeer(ctx, conn, n.handlerFor(from))
 		},
 	})
 	if err != nil {

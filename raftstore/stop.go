@@ -130,12 +130,10 @@ func (n *Node) answering() error {
 	if err != nil {
 		return err
 	}
-	for _, s := range servers {
-		if string(s.ID) == n.id {
-			return nil
-		}
+	if serverOf(servers, n.id).ID == "" || n.outcast.Load() {
+		return ErrNotMember
 	}
-	return ErrNotMember
+	return nil
 }
 
 // diskStalled is told when the log's disk hangs and when it is back. A leader in

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"math"
 	"net/http"
+	"time"
 
 	"github.com/pemba-authz/pemba/server/api"
 )
@@ -31,6 +33,26 @@ func (s *Server) removeMember(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.getCluster(w, r)
+}
+
+// newJoinToken answers POST /v1/cluster/tokens. The token is shown here and nowhere else.
+func (s *Server) newJoinToken(w http.ResponseWriter, r *http.Request) error {
+	request := api.JoinTokenRequest{}
+	if r.ContentLength != 0 {
+		if _, err := s.decode(w, r, &request); err != nil {
+			return err
+		}
+	}
+	life := time.Hour
+	if request.Seconds != 0 {
+		life = time.Duration(min(max(request.Seconds, -1), math.MaxInt32)) * time.Second
+	}
+	token, expires, err := s.node.NewJoinToken(r.Context(), life, request.Replica)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return respond(w, http.StatusCreated, api.JoinTokenResponse{JoinToken: token.Text(), ExpiresAt: expires.UTC()})
 }
 
 // healthz answers GET /healthz: the process lives.

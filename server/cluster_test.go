@@ -23,7 +23,7 @@ func cluster(t *testing.T) []*client.Client {
 	folder, first := t.TempDir(), ""
 	var clients []*client.Client
 	for i := range 3 {
-		config := raftstore.Config{Dir: filepath.Join(folder, fmt.Sprint(i)), NoSync: true, ListenAddr: freeAddress(t)}
+		config := raftstore.Config{Dir: filepath.Join(folder, fmt.Sprint(i)), NoSync: true, ListenAddr: freeAddress(t), Insecure: true}
 		if i == 0 {
 			first = config.ListenAddr
 		} else {

@@ -40,6 +40,20 @@ var sentinels = []struct {
 	{raftstore.ErrUnknownMember, api.UnknownNode},
 	{raftstore.ErrLastMember, api.LastMember},
 	{raftstore.ErrStoreDeleted, api.StoreDeleted},
+	{raftstore.ErrJoinTokenLife, api.InvalidValue},
+	{raftstore.ErrJoinTokenMissing, api.JoinRefused},
+	{raftstore.ErrJoinTokenMalformed, api.JoinRefused},
+	{raftstore.ErrJoinTokenOtherCluster, api.JoinRefused},
+	{raftstore.ErrJoinTokenUnknown, api.JoinRefused},
+	{raftstore.ErrJoinTokenExpired, api.JoinRefused},
+	{raftstore.ErrJoinTokenUsed, api.JoinRefused},
+	{raftstore.ErrJoinTokenReplica, api.JoinRefused},
+	{raftstore.ErrOtherCluster, api.JoinRefused},
+	{raftstore.ErrNameTaken, api.JoinRefused},
+	{raftstore.ErrCertificate, api.NoLeader}, // between members, who try again
+	{raftstore.ErrProtocol, api.NoLeader},
+	{raftstore.ErrInsecurePort, api.NotReady}, // such a node does not start
+	{raftstore.ErrNewerData, api.NotReady},
 	{engine.ErrBudget, api.BudgetExceeded},
 	{engine.ErrNoSchema, api.NoSchema},
 	{impact.ErrTooLarge, api.BudgetExceeded},
@@ -72,6 +86,10 @@ var rejections = map[command.Code]api.Code{
 	command.CodeFloorAhead:            api.HistoryExpired,
 	command.CodeClusterExists:         api.Internal, // no request of HTTP asks for it
 	command.CodeMemberInvalid:         api.Internal, // nor for this
+	command.CodeJoinTokenUnknown:      api.Internal, // nor for using a join token
+	command.CodeJoinTokenExpired:      api.Internal,
+	command.CodeJoinTokenUsed:         api.Internal,
+	command.CodeTooManyJoinTokens:     api.TooMany,
 }
 
 // refusals maps the codes of admission.

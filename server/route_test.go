@@ -3,7 +3,9 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"maps"
+	"math"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -11,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -277,6 +280,14 @@ func (j *journey) leave() {
 	verified, err := j.client.VerifyCluster(j.ctx)
 	j.must(err)
 	j.same([]any{verified.Equal, len(verified.Findings), len(verified.Members), verified.Members[0].Stores[0].Name}, []any{true, 0, 1, "acme"})
+	made, err := j.client.NewJoinToken(j.ctx, api.JoinTokenRequest{Seconds: 60, Replica: true})
+	j.must(err)
+	j.same(strings.HasPrefix(made.JoinToken, "pemba-join-") && time.Until(made.ExpiresAt) < 2*time.Minute, true)
+	for _, seconds := range []int64{-1, 8 * 24 * 3600, math.MaxInt64} {
+		if _, err := j.client.NewJoinToken(j.ctx, api.JoinTokenRequest{Seconds: seconds}); !errors.Is(err, api.InvalidValue) {
+			j.t.Errorf("a join token of %d s: %v", seconds, err)
+		}
+	}
 	if _, err := j.client.RemoveMember(j.ctx, "nobody"); err == nil {
 		j.t.Error("a member that is not there was removed")
 	}

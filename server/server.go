@@ -87,6 +87,7 @@ func (s *Server) routes() {
 	s.handle("POST "+verifyPath, s.verifyCluster)
 	s.handle("GET "+backupPath, s.backup)
 	s.handle("DELETE /v1/cluster/members/{member}", s.removeMember)
+	s.handle("POST /v1/cluster/tokens", s.newJoinToken)
 	s.handle("GET /healthz", s.healthz)
 	s.handle("GET /readyz", s.readyz)
 	s.handle("GET /openapi.json", s.openapi)

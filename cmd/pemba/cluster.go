@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"time"
 
 	"github.com/pemba-authz/pemba/server/api"
 	"github.com/urfave/cli/v2"
@@ -16,6 +19,16 @@ func clusterCommand() *cli.Command {
 			{Name: "verify", Usage: "make all members recount everything at one revision and compare them; exit code 1 when they differ",
 				Flags: flags, Action: verifyCluster},
 			{Name: "remove", Usage: "take a member out for good; its folder must not be used again", ArgsUsage: "ID", Flags: flags, Action: removeMember},
+			{
+				Name: "token", Usage: "make a token with which one node can join: a secret, shown once",
+				Description: "The node that joins reads it from --join-token-file or PEMBA_JOIN_TOKEN.",
+				Flags: append([]cli.Flag{
+					&cli.DurationFlag{Name: "valid", Value: time.Hour, Usage: "how long, at most a week"},
+					&cli.BoolFlag{Name: "replica", Usage: "for a node that follows without a vote (serve --replica)"},
+					&cli.StringFlag{Name: "out", Usage: "write it to a new `FILE` that only its owner can read, instead of printing it"},
+				}, flags...),
+				Action: newJoinToken,
+			},
 			authorityCommand(),
 			certificateCommand(),
 		},
@@ -51,6 +64,41 @@ func removeMember(c *cli.Context) error {
 		return err
 	}
 	return printCluster(c, cluster)
+}
+
+func newJoinToken(c *cli.Context) error {
+	if _, err := arguments(c); err != nil {
+		return err
+	}
+	conn, err := connect(c)
+	if err != nil {
+		return err
+	}
+	var file *os.File
+	if name := c.String("out"); name != "" { // before there is a secret to lose
+		if file, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+			return overwriting(err)
+		}
+	}
+	token, err := conn.NewJoinToken(c.Context, api.JoinTokenRequest{Seconds: int64(c.Duration("valid").Seconds()), Replica: c.Bool("replica")})
+	if file != nil {
+		if err == nil {
+			_, err = fmt.Fprintln(file, token.JoinToken)
+		}
+		if err = errors.Join(err, file.Close()); err != nil {
+			return errors.Join(err, os.Remove(file.Name()))
+		}
+		_, err = fmt.Fprintf(c.App.Writer, "wrote a join token to %s; it is valid until %s\n", file.Name(), token.ExpiresAt.Local().Format(time.DateTime))
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, token)
+	}
+	_, err = fmt.Fprintln(c.App.Writer, token.JoinToken)
+	return err
 }
 
 func printCluster(c *cli.Context, cluster api.Cluster) error {

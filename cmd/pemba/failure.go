@@ -61,6 +61,8 @@ func problemOf(err error) *api.Problem {
 		code = api.NotReady
 	case errors.Is(err, context.Canceled):
 		code = api.Cancelled
+	case raftstore.IsJoinRefusal(err):
+		code = api.JoinRefused
 	}
 	problem := api.NewProblem(code, err.Error())
 	var diagnostics source.Diagnostics

@@ -132,6 +132,8 @@ func (p *process) run(ctx context.Context) error {
 			return nil
 		case err := <-p.failed:
 			return err
+		case err := <-p.node.Refused():
+			return err
 		}
 	}
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/pemba-authz/pemba/raftstore"
@@ -20,7 +23,9 @@ func serveCommand() *cli.Command {
 		Name: "serve", Usage: "run a node: alone, or as a member of a cluster",
 		Description: "Alone:          pemba serve --dir ./data\n" +
 			"First of three: pemba serve --dir ./a --http :8420 --cluster 127.0.0.1:8421\n" +
-			"The others:     pemba serve --dir ./b --http :8430 --cluster 127.0.0.1:8431 --join 127.0.0.1:8421\n\n" +
+			"The others:     pemba serve --dir ./b --http :8430 --cluster 127.0.0.1:8431 --join 127.0.0.1:8421 --join-token-file token\n\n" +
+			"A node joins with a token that pemba cluster token makes. On other addresses than this machine's own, --cluster\n" +
+			"wants certificates (pemba cluster ca init) or --insecure-cluster, which also does without tokens.\n" +
 			"SIGINT or SIGTERM lets requests finish and stops the node.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", EnvVars: env("DIR"), Usage: "`FOLDER` of everything that the node keeps"},
@@ -30,6 +35,8 @@ func serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "cluster", EnvVars: env("CLUSTER"), Usage: "`HOST:PORT` for the other members; without it the node is alone"},
 			&cli.StringFlag{Name: "advertise", EnvVars: env("ADVERTISE"), Usage: "`HOST:PORT` at which the other members reach --cluster, where it differs"},
 			&cli.StringSliceFlag{Name: "join", EnvVars: env("JOIN"), Usage: "`HOST:PORT` of a member's --cluster; may be repeated"},
+			&cli.StringFlag{Name: "join-token-file", EnvVars: env("JOIN_TOKEN_FILE"), Usage: "`FILE` of the token to join with (pemba cluster token), or PEMBA_JOIN_TOKEN holds it; members need none"},
+			&cli.BoolFlag{Name: "replica", EnvVars: env("REPLICA"), Usage: "join without a vote, to answer questions"},
 			&cli.StringFlag{Name: "cluster-cert", EnvVars: env("CLUSTER_CERT"), Usage: "`FILE` of the certificate that this node shows the other members"},
 			&cli.StringFlag{Name: "cluster-key", EnvVars: env("CLUSTER_KEY"), Usage: "`FILE` of its key"},
 			&cli.StringFlag{Name: "cluster-ca", EnvVars: env("CLUSTER_CA"), Usage: "`FILE` of the authorities whose certificates members must show"},
@@ -63,6 +70,10 @@ func serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	token, err := joinToken(c)
+	if err != nil {
+		return err
+	}
 	logger, err := newLogger(c.App.ErrWriter, c.String("log-level"), c.String("log-format"))
 	if err != nil {
 		return err
@@ -70,7 +81,7 @@ func serve(c *cli.Context) error {
 	p, err := start(c.Context, processConfig{
 		httpAddr: c.String("http"), metricsAddr: c.String("metrics"), url: c.String("url"),
 		store: raftstore.Config{Dir: c.String("dir"), ListenAddr: c.String("cluster"), AdvertiseAddr: c.String("advertise"),
-			Join: c.StringSlice("join"), Insecure: c.Bool("insecure-cluster"), Certificates: certificates, HistoryWindow: c.Duration("history-window"), Logger: logger},
+			Join: c.StringSlice("join"), JoinToken: token, Replica: c.Bool("replica"), Insecure: c.Bool("insecure-cluster"), Certificates: certificates, HistoryWindow: c.Duration("history-window"), Logger: logger},
 		server: server.Config{Logger: logger},
 		web:    web,
 	})
@@ -87,6 +98,29 @@ func serve(c *cli.Context) error {
 	err = p.run(c.Context)
 	fmt.Fprintln(c.App.Writer, "pemba stops")
 	return errors.Join(err, p.close())
+}
+
+// joinToken is the secret to join with. It stands in no argument, which everybody
+// on the machine could read.
+func joinToken(c *cli.Context) (string, error) {
+	name, text := c.String("join-token-file"), os.Getenv("PEMBA_JOIN_TOKEN")
+	if name == "" {
+		return text, nil
+	}
+	if text != "" {
+		return "", &usageError{command: commandPath(c), message: "--join-token-file and PEMBA_JOIN_TOKEN both name a token", suggestion: "leave one of them out"}
+	}
+	b, err := os.ReadFile(name)
+	if _, known := os.Stat(filepath.Join(c.String("dir"), "node.json")); errors.Is(err, os.ErrNotExist) && known == nil {
+		return "", nil // it has joined, and the token was thrown away
+	}
+	if err != nil {
+		return "", fmt.Errorf("the join token: %w", err)
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return "", fmt.Errorf("the join token: %s is empty", name)
+	}
+	return string(b), nil
 }
 
 // clusterCertificates are those of the cluster port: all three files, or none.

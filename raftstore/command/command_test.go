@@ -49,6 +49,9 @@ func every() command.Entry {
 		{Feature: 1, Body: &command.SetFeature{Level: 1}},
 		{Feature: 1, Body: &command.Marker{}},
 		{Feature: 1, Store: "one", Body: &command.ResolveQuarantine{Filter: tuple.Filter{Relation: "viewer"}, Revive: true}},
+		{Feature: 2, Body: &command.PutJoinToken{Token: command.JoinToken{ID: command.TokenID{1}, Hash: [32]byte{2}, Expires: 1 << 60, Replica: true}}},
+		{Feature: 2, Body: &command.UseJoinToken{ID: command.TokenID{1}, Node: "x"}},
+		{Feature: 2, Body: &command.Recover{From: command.ClusterID{1}, ID: command.ClusterID{2}, Key: command.Secret{3}, Node: "x"}},
 	}}
 }
 
@@ -75,8 +78,8 @@ func TestRoundTrip(t *testing.T) {
 	for _, c := range got.Commands {
 		kinds[c.Body.Kind()] = true
 	}
-	if len(kinds) != int(command.KindResolveQuarantine) {
-		t.Errorf("the test holds %d kinds of command, there are %d", len(kinds), command.KindResolveQuarantine)
+	if len(kinds) != int(command.KindRecover) {
+		t.Errorf("the test holds %d kinds of command, there are %d", len(kinds), command.KindRecover)
 	}
 	if again := encode(t, got); !bytes.Equal(again, b) {
 		t.Error("a second encoding differs")
@@ -110,7 +113,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"trailing bytes in a command", []byte{1, 1, 1, 4, byte(command.KindMarker), 1, 0, 0}, ""},
 		{"a later version", with(0, 2), "version"},
 		{"an unknown kind", with(4, 99), "kind"},
-		{"a later feature level", with(5, 2), "feature level"},
+		{"a later feature level", with(5, command.FeatureLevel+1), "feature level"},
 		{"no feature level", with(5, 0), "feature level"},
 		{"a length over the end", with(3, 200), ""},
 		{"a number in a longer form", []byte{1, 0x81, 0, 1, 3, byte(command.KindMarker), 1, 0}, ""},

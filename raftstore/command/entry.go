@@ -19,7 +19,10 @@ const Version = 1
 
 // FeatureLevel is the highest level of commands that this build applies. A
 // behaviour that differs from an older build's takes a new level.
-const FeatureLevel = 1
+//
+//	1  the first
+//	2  join tokens, recovery (FeatureMembership)
+const FeatureLevel = 2
 
 // MaxCommands is the most commands that one entry packs.
 const MaxCommands = 512
@@ -63,6 +66,9 @@ const (
 	KindSetFeature
 	KindMarker
 	KindResolveQuarantine
+	KindPutJoinToken
+	KindUseJoinToken
+	KindRecover
 )
 
 func newBody(k Kind) Body {
@@ -91,6 +97,12 @@ func newBody(k Kind) Body {
 		return &Marker{}
 	case KindResolveQuarantine:
 		return &ResolveQuarantine{}
+	case KindPutJoinToken:
+		return &PutJoinToken{}
+	case KindUseJoinToken:
+		return &UseJoinToken{}
+	case KindRecover:
+		return &Recover{}
 	}
 	return nil
 }

@@ -26,6 +26,10 @@ const (
 	CodeFeatureLevel          Code = "feature_level"
 	CodeFloorAhead            Code = "floor_ahead"
 	CodeMemberInvalid         Code = "member_invalid"
+	CodeJoinTokenUnknown      Code = "join_token_unknown"
+	CodeJoinTokenExpired      Code = "join_token_expired"
+	CodeJoinTokenUsed         Code = "join_token_used"
+	CodeTooManyJoinTokens     Code = "too_many_join_tokens"
 )
 
 // Rejection says why a command changed nothing. It is decided in apply, the same

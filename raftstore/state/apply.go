@@ -66,6 +66,12 @@ func (a *applier) judge(c command.Command, res *command.Result) (*store, error) 
 		return nil, a.clusterInit(body)
 	case *command.SetMember:
 		return nil, a.setMember(body)
+	case *command.PutJoinToken:
+		return nil, a.putJoinToken(body)
+	case *command.UseJoinToken:
+		return nil, a.useJoinToken(body)
+	case *command.Recover:
+		return nil, a.recoverCluster(body)
 	case *command.SetFeature:
 		return nil, a.setFeature(body)
 	case *command.SetFloor:

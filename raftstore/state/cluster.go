@@ -100,5 +100,5 @@ func (w *working) loadCluster(txn *badger.Txn) error {
 		}
 		w.members[m.ID] = m
 	}
-	return nil
+	return w.loadTokens(txn)
 }

@@ -24,7 +24,7 @@ const (
 	prefixSchema     = 'c' // c store revision chunk: a schema as written
 	prefixName       = 'n' // n store kind name: the number of a name
 	prefixStats      = 'd' // d store revision: digest and counts after that revision
-	prefixMember     = 'm' // m 'c' | m 'n' id: identity, members
+	prefixMember     = 'm' // m 'c' | m 'n' id | m 't' id: identity, members, join tokens
 )
 
 // row is a tuple by number: what the key and the value of a tuple hold.

@@ -138,7 +138,7 @@ func (s *State) adopt(l *loaded) (old *generation) {
 	s.working = l.working
 	s.gen, s.durable, s.suspect, s.discarded = l.gen, l.durable, l.suspect, 0
 	s.head = head{revision: s.index, term: s.term, time: s.time, floor: s.floor, feature: s.feature,
-		cluster: s.cluster, secret: s.secret, members: maps.Clone(s.members),
+		cluster: s.cluster, secret: s.secret, members: maps.Clone(s.members), tokens: maps.Clone(s.tokens),
 		stores: maps.Clone(s.byName), all: maps.Clone(s.byID)}
 	if s.head.members == nil {
 		s.head.members = map[string]command.Member{}

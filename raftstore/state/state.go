@@ -116,6 +116,7 @@ type working struct {
 	cluster  command.ClusterID
 	secret   command.Secret
 	members  map[string]command.Member
+	tokens   map[command.TokenID]command.JoinToken
 	byName   map[string]*store
 	byID     map[storeID]*store // with the deleted ones that are not removed yet
 	nextID   storeID
@@ -134,8 +135,9 @@ type head struct {
 	feature  uint32
 	cluster  command.ClusterID
 	secret   command.Secret
-	members  map[string]command.Member // never changed in place
-	stores   map[string]*store         // guarded by State.mu like the rest
+	members  map[string]command.Member             // never changed in place
+	tokens   map[command.TokenID]command.JoinToken // never changed in place
+	stores   map[string]*store                     // guarded by State.mu like the rest
 	all      map[storeID]*store
 }
 

@@ -43,6 +43,7 @@ const (
 	UnknownNode       Code = "unknown_node"
 	StoreDeleted      Code = "store_deleted"
 	LastMember        Code = "last_member"
+	JoinRefused       Code = "join_refused"
 	NoSchema          Code = "no_schema"
 
 	// Tuples and writes.
@@ -134,6 +135,7 @@ var catalogue = map[Code]Entry{
 	UnknownNode:       {404, "The cluster has no such node", false},
 	StoreDeleted:      {410, "The store that was watched is gone", false},
 	LastMember:        {409, "The cluster has no other member", false},
+	JoinRefused:       {403, "The cluster does not let the node join", false},
 	NoSchema:          {422, "The store has no schema yet", false},
 
 	NotARelation:          {422, "A permission is computed: no tuple may write it", false},
