@@ -119,13 +119,16 @@ func (n *Node) recorded(id string) (command.Member, bool) {
 // refuse ends a node's attempts to join: Refused tells whoever runs it.
 func (n *Node) refuse(err error) {
 	n.setHindrance(err.Error())
+	n.mu.Lock()
+	n.refusal = err
+	n.mu.Unlock()
 	n.log.Error("this node does not become a member", "error", err)
-	n.refused <- err
+	close(n.refused)
 }
 
-// Refused receives why this node may not join, where that is final. The node
-// holds nothing then and can be closed.
-func (n *Node) Refused() <-chan error { return n.refused }
+// Refused is closed where this node may not join, and that is final: WaitReady says
+// why. The node holds nothing then and can be closed.
+func (n *Node) Refused() <-chan struct{} { return n.refused }
 
 // requestJoin asks the given members, and the leader that they name.
 func (n *Node) requestJoin(ctx context.Context, voter bool) (joinAnswer, error) {

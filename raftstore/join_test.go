@@ -27,16 +27,11 @@ func refusal(t *testing.T, config raftstore.Config) error {
 			t.Errorf("close: %v", err)
 		}
 	}()
-	select {
-	case err := <-n.Refused():
-		if s := n.Status(); s.Ready || s.ClusterID != "" || s.Applied != 0 {
-			t.Errorf("a refused node is ready: %v, in cluster %q at %d", s.Ready, s.ClusterID, s.Applied)
-		}
-		return err
-	case <-withPatience(t).Done():
-		t.Fatalf("the node is not refused: %s", n.Status().NotReady)
+	err = n.WaitReady(withPatience(t))
+	if s := n.Status(); err == nil || s.Ready || s.ClusterID != "" || s.Applied != 0 {
+		t.Errorf("a refused node (%v) is ready: %v, in cluster %q at %d", err, s.Ready, s.ClusterID, s.Applied)
 	}
-	return nil
+	return err
 }
 
 // A node joins with a token, once. Each other token is refused by a reason of its

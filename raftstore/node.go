@@ -53,7 +53,7 @@ type Node struct {
 	closeOnce  sync.Once
 	closeErr   error
 
-	refused  chan error     // holds why the node may not join, once
+	refused  chan struct{}  // closed where the node may not join
 	started  chan struct{}  // closed once start has ended
 	ready    chan struct{}  // closed once the node has caught up
 	yielding atomic.Bool    // leadership is being handed over
@@ -67,6 +67,7 @@ type Node struct {
 	fault     error      // why the node halted
 	closed    bool
 	hindrance string // why it is not ready, where there is more to say
+	refusal   error  // why it may not join
 	rebuilds  rebuilds
 }
 

@@ -58,7 +58,7 @@ func Open(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{config: config, log: config.Logger, ready: make(chan struct{}), refused: make(chan error, 1), started: make(chan struct{})}
+	n := &Node{config: config, log: config.Logger, ready: make(chan struct{}), refused: make(chan struct{}), started: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.release())

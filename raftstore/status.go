@@ -91,13 +91,17 @@ func (n *Node) notReady() string {
 }
 
 // WaitReady waits until the node has caught up. Errors: the context's,
-// ErrClosed, ErrHalted.
+// ErrClosed, ErrHalted, why the node may not join (IsJoinRefusal).
 func (n *Node) WaitReady(ctx context.Context) error {
 	select {
 	case <-n.ready:
 		return n.serving()
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-n.refused:
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return n.refusal
 	case <-n.ctx.Done():
 		if err := n.serving(); err != nil {
 			return err

@@ -84,7 +84,7 @@ func newSimulation(t *testing.T, seed uint64, adjust func(*raftstore.Config)) *s
 		s.links = append(s.links, newMessages(seed+uint64(i)))
 		s.hang = append(s.hang, new(atomic.Bool))
 		config := raftstore.Config{
-			Dir: filepath.Join(dir, s.hosts[i]), ListenAddr: fmt.Sprintf("127.0.0.%d:8421", i+1), NodeID: s.hosts[i],
+			Dir: filepath.Join(dir, s.hosts[i]), ListenAddr: fmt.Sprintf("127.0.0.%d:8421", i+1), NodeID: s.hosts[i], Insecure: true,
 			MaxWait: 2 * time.Second, StallTimeout: time.Second,
 			SnapshotEntries: 300, SnapshotInterval: 5 * time.Second, TrailingEntries: 50, TrailingBytes: -1,
 			CollectInterval: 20 * time.Second, ScrubInterval: 5 * time.Minute, HistoryWindow: 2 * time.Minute, NoSync: true,

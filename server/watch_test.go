@@ -441,7 +441,7 @@ func TestWatchOverACluster(t *testing.T) {
 		}
 	})
 	for i := range 3 {
-		config := raftstore.Config{Dir: filepath.Join(folder, fmt.Sprint(i)), NoSync: true, ListenAddr: freeAddress(t), HeartbeatTimeout: 200 * time.Millisecond}
+		config := raftstore.Config{Dir: filepath.Join(folder, fmt.Sprint(i)), NoSync: true, ListenAddr: freeAddress(t), HeartbeatTimeout: 200 * time.Millisecond, Insecure: true}
 		if i > 0 {
 			config.Join = []string{c.configs[0].ListenAddr}
 		}

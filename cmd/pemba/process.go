@@ -132,8 +132,8 @@ func (p *process) run(ctx context.Context) error {
 			return nil
 		case err := <-p.failed:
 			return err
-		case err := <-p.node.Refused():
-			return err
+		case <-p.node.Refused():
+			return p.node.WaitReady(ctx)
 		}
 	}
 }
