@@ -26,6 +26,7 @@ var sentinels = []struct {
 	{raftstore.ErrOverloaded, api.Overloaded},
 	{raftstore.ErrTooLarge, api.WriteTooLarge},
 	{raftstore.ErrHalted, api.StorageFailed},
+	{raftstore.ErrDiffers, api.StorageFailed},
 	{raftstore.ErrRebuilding, api.NotReady},
 	{raftstore.ErrClosed, api.NotReady},
 	{raftstore.ErrNotReady, api.NotReady},
