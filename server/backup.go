@@ -39,5 +39,5 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) error {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
-	return b.Write(r.Context(), patient{w, s.config.RequestTimeout})
+	return b.Write(r.Context(), patient{w, nil, s.config.RequestTimeout})
 }
