@@ -35,7 +35,7 @@ var law = []struct {
 	{"raftstore/state", []string{"schema/...", "raftstore/command", "raftstore/disk", "raftstore/graph"}},
 	{"raftstore", []string{"schema/...", "raftstore/..."}},
 	{"server/api", []string{"schema/tuple"}},
-	{"server/body", []string{"server/api"}},
+	{"server/body", []string{"schema/tuple", "server/api"}},
 	{"server", []string{"schema/...", "engine/...", "scenario", "raftstore/...", "server/api", "server/body"}},
 	{"conformance", []string{"schema/...", "server/api", "client", "pembatest"}},
 	{"client/tuplefile", []string{"schema/...", "server/api", "client"}},

@@ -1,10 +1,12 @@
 package body
 
 import (
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/pemba-authz/pemba/schema/tuple"
 	"github.com/pemba-authz/pemba/server/api"
 )
 
@@ -108,7 +110,7 @@ func ReadBatchResponse(text string) (out api.BatchResponse, ok bool) {
 			return seen.once(results) && s.list(func() bool {
 				a := &api.Answer{}
 				out.Results = append(out.Results, api.BatchResult{Answer: a})
-				return s.result(a)
+				return s.item(a)
 			})
 		}
 		return s.evaluated(name, &out.Evaluated, &seen)
@@ -116,7 +118,22 @@ func ReadBatchResponse(text string) (out api.BatchResponse, ok bool) {
 	return out, ok && seen == results|evaluated && s.end()
 }
 
-func (s *scanner) result(a *api.Answer) bool {
+// result reads a word, without holding on to the text for one that is known.
+func (s *scanner) result(out *api.Result) bool {
+	word, ok := s.string()
+	switch *out = api.Result(word); *out {
+	case api.Allowed:
+		*out = api.Allowed
+	case api.Denied:
+		*out = api.Denied
+	case api.Conditional:
+		*out = api.Conditional
+	}
+	return ok
+}
+
+// item reads what stands for one question of a batch.
+func (s *scanner) item(a *api.Answer) bool {
 	n := 0
 	return s.object(func(name string) bool {
 		n++
@@ -131,7 +148,7 @@ func (s *scanner) answer(name string, a *api.Answer, seen *members) bool {
 	case "allowed":
 		return seen.once(allowed) && s.boolean(&a.Allowed)
 	case "result":
-		return seen.once(result) && s.into((*string)(&a.Result))
+		return seen.once(result) && s.result(&a.Result)
 	case "missing":
 		a.Missing = []string{}
 		return seen.once(missing) && s.list(func() bool {
@@ -146,7 +163,9 @@ func (s *scanner) answer(name string, a *api.Answer, seen *members) bool {
 func (s *scanner) evaluated(name string, e *api.Evaluated, seen *members) bool {
 	switch name {
 	case "token":
-		return seen.once(token) && s.into((*string)(&e.Token))
+		text, ok := s.string()
+		e.Token = tuple.Token(strings.Clone(text)) // tokens are kept for long, and the text need not be
+		return seen.once(token) && ok
 	case "evaluated_at":
 		return seen.once(evaluatedAt) && s.instant(&e.EvaluatedAt)
 	}
