@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -28,8 +27,8 @@ const (
 	slice    = time.Millisecond
 )
 
-func newLane(queue int) *lane {
-	return &lane{base: time.Now(), seats: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), queue: int64(queue)}
+func newLane(seats, queue int) *lane {
+	return &lane{base: time.Now(), seats: make(chan struct{}, seats), queue: int64(queue)}
 }
 
 // sit waits for a seat.

@@ -13,11 +13,7 @@ import (
 )
 
 // oneSeat is a lane with a single seat.
-func oneSeat(queue int) *lane {
-	l := newLane(queue)
-	l.seats = make(chan struct{}, 1)
-	return l
-}
+func oneSeat(queue int) *lane { return newLane(1, queue) }
 
 // spin works for a while of its own time as the engine does: it asks now and then.
 func spin(p *pace, steps int) (err error) {

@@ -31,7 +31,7 @@ func bare(config Config) *Server {
 	config = config.withDefaults()
 	s := &Server{config: config, limits: config.apiLimits(), mux: http.NewServeMux()}
 	s.streams, s.endStreams = context.WithCancel(context.Background())
-	s.lane, s.metrics = newLane(1), newMetrics()
+	s.lane, s.metrics = newLane(1, 1), newMetrics()
 	s.noRoute = s.metrics.route("none")
 	return s
 }

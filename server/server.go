@@ -8,6 +8,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/pemba-authz/pemba/engine"
@@ -25,7 +26,8 @@ type Server struct {
 	working  atomic.Int64 // requests at work
 	watchers atomic.Int64 // streams of changes that are open
 	backups  atomic.Int64 // that are being given
-	lane     *lane
+	lane     *lane        // of requests that take long
+	past     *lane        // of those that make an index of the past
 	metrics  *metrics
 
 	checkRoute, batchRoute *route // of shortcut
@@ -44,7 +46,8 @@ func New(node *raftstore.Node, config Config) *Server {
 	s := &Server{config: config, limits: config.apiLimits(), node: node, mux: http.NewServeMux(),
 		compiling: make(chan struct{}, config.Compilations)}
 	s.streams, s.endStreams = context.WithCancel(context.Background())
-	s.lane = newLane(config.LongRequests)
+	s.lane = newLane(max(1, runtime.GOMAXPROCS(0)-1), config.LongRequests)
+	s.past = newLane(1, pastWaiting)
 	s.metrics = newMetrics()
 	s.metrics.watch(node, &s.watchers)
 	s.routes()
@@ -53,6 +56,9 @@ func New(node *raftstore.Node, config Config) *Server {
 
 // Handler answers requests without a listener's limits.
 func (s *Server) Handler() http.Handler { return s }
+
+// pastWaiting is how many requests wait for an index of the past at most.
+const pastWaiting = 16
 
 const storesPath = "/v1/stores/"
 

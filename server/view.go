@@ -206,6 +206,9 @@ func (s *Server) engineView(snap *snapshot, with brought) (engine.View, error) {
 	if module == nil {
 		return engine.View{}, engine.ErrNoSchema
 	}
+	if err := s.approach(snap); err != nil {
+		return engine.View{}, err
+	}
 	context := with.context
 	context.Now = snap.now
 	view := engine.View{Schema: module.Schema, Reader: snap.View, Now: snap.now, Context: &context, Contextual: with.contextual,
@@ -221,6 +224,19 @@ func (s *Server) engineView(snap *snapshot, with brought) (engine.View, error) {
 		}
 	}
 	return view, faults.Err()
+}
+
+// approach makes the past ready to be walked. It may take seconds, a core and the
+// memory of an index, whoever asks, so few do it at once.
+func (s *Server) approach(snap *snapshot) error {
+	if !snap.Distant() {
+		return nil
+	}
+	if err := s.past.sit(snap.pace.Context); err != nil {
+		return err
+	}
+	defer s.past.stand()
+	return snap.Approach()
 }
 
 // places are the members of a question, for faults that the engine finds in it:

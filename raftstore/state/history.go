@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pemba-authz/pemba/raftstore/graph"
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -17,13 +18,33 @@ type history struct {
 	v    *View
 	head *graph.View // the newest revision when the view was opened; nil where the store is gone
 	once sync.Once   // guards the making of way and err
+	made atomic.Bool // they are made
 	way  reader
 	err  error
 }
 
 func (h *history) open() (reader, error) {
-	h.once.Do(func() { h.way, h.err = h.choose() })
+	h.once.Do(func() {
+		h.way, h.err = h.choose()
+		h.made.Store(true)
+	})
 	return h.way, h.err
+}
+
+// Distant says whether the first read of a node or an edge will have to find a way
+// back to the revision, which may take seconds. Approach does it beforehand.
+func (v *View) Distant() bool {
+	h, ok := v.reader.(*history)
+	return ok && !h.made.Load()
+}
+
+// Approach makes a distant view ready to be read. Errors: those of reading.
+func (v *View) Approach() error {
+	if h, ok := v.reader.(*history); ok {
+		_, err := h.open()
+		return err
+	}
+	return nil
 }
 
 // choose finds the cheaper way to read the revision.

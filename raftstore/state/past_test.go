@@ -33,7 +33,16 @@ func TestPastThroughTheEngine(t *testing.T) {
 	for i := range 20 {
 		c.ok("a", ops(t, fmt.Sprintf("create document:c#viewer@user:u%d", i)))
 	}
+	if v := view(t, c.s, "a", 0); v.Distant() || v.Approach() != nil {
+		t.Error("the newest revision is distant")
+	}
 	v := view(t, c.s, "a", at)
+	if !v.Distant() {
+		t.Error("a revision that the index has let go of is at hand")
+	}
+	if err := v.Approach(); err != nil || v.Distant() {
+		t.Errorf("approached: %v, %v", err, v.Distant())
+	}
 	s, err := v.Schema()
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -418,6 +419,9 @@ func TestHistoryBudget(t *testing.T) {
 	v := view(t, c.s, "a", at)
 	if got := tuples(t, v, tuple.Filter{}); len(got) != 2 {
 		t.Errorf("a plain read sees %v", got)
+	}
+	if err := v.Approach(); !errors.Is(err, state.ErrHistoryBudget) {
+		t.Errorf("approaching: %v, want the budget's error", err)
 	}
 	if _, err := v.Node(v.Numbering().TypeID("user"), "ana"); err == nil || !strings.Contains(err.Error(), "1 are read at most") {
 		t.Errorf("got %v, want the budget's error", err)
