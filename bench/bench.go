@@ -159,6 +159,8 @@ type runner struct {
 	Config
 	ctx       context.Context
 	questions []dataset.Question
+	objects   []dataset.ObjectList  // once they are asked for
+	subjects  []dataset.SubjectList // once they are asked for
 	report    *Report
 	measured  int // runs so far
 	steps     int // about how many there will be

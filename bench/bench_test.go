@@ -48,10 +48,10 @@ func TestRun(t *testing.T) {
 	seen := map[string]int{}
 	for _, m := range report.Measurements {
 		seen[m.Kind]++
-		if m.Target == "ceiling" || m.Requests == 0 && m.Failed+m.Wrong == 0 {
-			continue // on a busy machine a short run may answer nothing
+		if m.Target == "ceiling" || m.Kind == bench.OpRate && m.Requests == 0 { // which a slow machine may not come to
+			continue
 		}
-		if m.Failed+m.Wrong > 0 || m.P50 <= 0 || m.P50 > m.P99 || m.P99 > m.Max {
+		if m.Requests == 0 || m.Failed+m.Wrong > 0 || m.P50 <= 0 || m.P50 > m.P99 || m.P99 > m.Max {
 			t.Errorf("%s, %s: %+v", m.Target, m.Operation, m.Sample)
 		}
 	}

@@ -15,8 +15,8 @@ import (
 
 // How many lists are asked for, and the clients that ask.
 const (
-	objectLists  = 20
-	subjectLists = 50
+	objectLists  = 10
+	subjectLists = 20
 	pageEntries  = 100
 	batchClients = 4
 	greedy       = 1
@@ -76,13 +76,13 @@ func (r *runner) attempt(t target.Target, name string) error {
 	}
 	switch name {
 	case OpObjects:
-		op, err := t.Objects(full.ObjectLists(r.Seed, objectLists), 0)
+		op, err := t.Objects(r.objectLists(full), 0)
 		return r.simple(t, name, op, err, 1)
 	case OpPage:
-		op, err := t.Objects(full.ObjectLists(r.Seed, objectLists), pageEntries)
+		op, err := t.Objects(r.objectLists(full), pageEntries)
 		return r.simple(t, name, op, err, 1)
 	case OpSubjects:
-		op, err := t.Subjects(full.SubjectLists(r.Seed, subjectLists))
+		op, err := t.Subjects(r.subjectLists(full))
 		return r.simple(t, name, op, err, 1)
 	case OpWrite:
 		op, err := t.Writes(full, 1)
@@ -96,6 +96,23 @@ func (r *runner) attempt(t target.Target, name string) error {
 		return r.neighbour(t, full)
 	}
 	return fmt.Errorf("bench: there is no operation %q", name)
+}
+
+// objectLists are made once, for their answers take a while to find out.
+func (r *runner) objectLists(full dataset.Full) []dataset.ObjectList {
+	if r.objects == nil {
+		r.Progress(Step{What: "finding the lists of objects"})
+		r.objects = full.ObjectLists(r.Seed, objectLists)
+	}
+	return r.objects
+}
+
+func (r *runner) subjectLists(full dataset.Full) []dataset.SubjectList {
+	if r.subjects == nil {
+		r.Progress(Step{What: "finding the lists of subjects"})
+		r.subjects = full.SubjectLists(r.Seed, subjectLists)
+	}
+	return r.subjects
 }
 
 // most asks for an operation with so many items, and with ever fewer where the
@@ -208,7 +225,7 @@ func (r *runner) neighbour(t target.Target, full dataset.Full) error {
 	if err != nil {
 		return err
 	}
-	costly, err := t.Objects(full.ObjectLists(r.Seed, objectLists), 0)
+	costly, err := t.Objects(r.objectLists(full), 0)
 	if err != nil {
 		return err
 	}

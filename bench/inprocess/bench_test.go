@@ -27,22 +27,20 @@ var sizes = map[string]int{"S": dataset.SizeS, "M": dataset.SizeM, "10M": 10_000
 //
 // PEMBA_BENCH_DIR names a folder that keeps the datasets, so that only the first
 // run loads them.
-func BenchmarkDrive(b *testing.B) {
-	eachSize(b, func(b *testing.B, size int) { benchDrive(b, dataset.NewDrive(size, 1)) })
-}
+func BenchmarkDrive(b *testing.B) { eachSize(b, benchDrive) }
 
-// eachSize runs a benchmark at the sizes that PEMBA_BENCH_SIZES lists.
-func eachSize(b *testing.B, run func(b *testing.B, size int)) {
+// eachSize runs a benchmark for every size of PEMBA_BENCH_SIZES.
+func eachSize(b *testing.B, run func(b *testing.B, d *dataset.Drive)) {
 	names := os.Getenv("PEMBA_BENCH_SIZES")
 	if names == "" {
 		names = "S,M"
 	}
-	for _, name := range strings.Split(names, ",") {
+	for name := range strings.SplitSeq(names, ",") {
 		size, ok := sizes[name]
 		if !ok {
 			b.Fatalf("PEMBA_BENCH_SIZES names %q, which is no size", name)
 		}
-		b.Run(name, func(b *testing.B) { run(b, size) })
+		b.Run(name, func(b *testing.B) { run(b, dataset.NewDrive(size, 1)) })
 	}
 }
 

@@ -2,98 +2,100 @@ package inprocess_test
 
 import (
 	"os"
-	"strconv"
-	"strings"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"testing"
 	"time"
 
 	"github.com/pemba-authz/pemba/bench/dataset"
 	"github.com/pemba-authz/pemba/bench/inprocess"
-	"github.com/pemba-authz/pemba/engine"
 )
 
-// BenchmarkStart opens a drive that lies on disk, up to the first answer: Badger's
-// files, every tuple recounted against the digest, and the graph index. peak-MB
-// is the most memory of its own that the process has resident meanwhile, seen every
-// few milliseconds, and serving-MB what it has once it answers; neither counts what
-// Badger maps of its files.
+// BenchmarkStart opens a drive that was written before and asks the first
+// question: a node's start without Raft, whose log adds a tail of entries. It
+// tells what the open state holds in the heap, and at its peak meanwhile, by the
+// tuple, ids and Badger's own included.
 //
-//	PEMBA_BENCH_DIR=/tmp/drive PEMBA_BENCH_SIZES=10M go test ./bench/... -run '^$' -bench Start -benchtime 1x
-//
-// PEMBA_BENCH_DIR names a folder that keeps the datasets; run twice, the first
-// time fills it and measures little.
+//	PEMBA_BENCH_SIZES=10M PEMBA_BENCH_DIR=/tmp/bench go test ./bench/inprocess -run '^$' -bench Start -benchtime 3x -timeout 1h
 func BenchmarkStart(b *testing.B) {
-	dir := os.Getenv("PEMBA_BENCH_DIR")
-	if dir == "" {
-		b.Skip("PEMBA_BENCH_DIR does not say where the drives are kept")
-	}
-	eachSize(b, func(b *testing.B, size int) {
-		d := dataset.NewDrive(size, 1)
+	eachSize(b, func(b *testing.B, d *dataset.Drive) {
+		dir := os.Getenv("PEMBA_BENCH_DIR")
+		if dir == "" {
+			dir = b.TempDir()
+		}
+		store, err := inprocess.Open(dir, d)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := store.Close(); err != nil {
+			b.Fatal(err)
+		}
+		tuples := 0
+		var first dataset.Question // the first tuple's: a group is in its parent
+		for t := range d.Tuples() {
+			if tuples++; tuples == 1 {
+				first = dataset.Question{Object: t.Object, Permission: t.Relation, Subject: t.Subject, Allowed: true}
+			}
+		}
+		var held, peak uint64
 		for b.Loop() {
-			peak := watchResident(b)
-			s, err := inprocess.Open(dir, d)
-			if err != nil {
-				b.Fatal(err)
-			}
-			if !s.Found {
-				s.Close()
-				b.Skip("the drive was not there and had to be filled: run it again")
-			}
-			v, done, err := s.View()
-			if err != nil {
-				b.Fatal(err)
-			}
-			q := engine.Question{Permission: "can_view"}
-			q.Object.Type, q.Object.ID, q.Subject.Type, q.Subject.ID = "document", "d1", "user", "u1"
-			if _, err := engine.Check(b.Context(), v, q); err != nil {
-				b.Fatal(err)
-			}
 			b.StopTimer()
-			b.ReportMetric(peak(), "peak-MB")
-			b.ReportMetric(resident(b), "serving-MB")
+			before := settledHeap()
+			watch := watchHeap()
+			b.StartTimer()
+			store, err := inprocess.Open(dir, d)
+			if err != nil {
+				b.Fatal(err)
+			}
+			view, done, err := store.View()
+			if err != nil {
+				b.Fatal(err)
+			}
+			ask(b, view, &first)
+			b.StopTimer()
 			done()
-			s.Close()
+			peak = max(peak, watch()-before)
+			held = settledHeap() - before
+			if err := store.Close(); err != nil {
+				b.Fatal(err)
+			}
 			b.StartTimer()
 		}
+		b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/start")
+		b.ReportMetric(float64(tuples)*float64(b.N)/b.Elapsed().Seconds(), "tuples/s")
+		b.ReportMetric(float64(held)/float64(tuples), "held-B/tuple")
+		b.ReportMetric(float64(peak)/float64(tuples), "peak-B/tuple")
 	})
 }
 
-// watchResident looks at the memory until the function that it returns is called,
-// which says what the most was.
-func watchResident(b *testing.B) (peak func() float64) {
-	stop, most := make(chan struct{}), make(chan float64)
+// settledHeap is the heap in use once garbage is gone.
+func settledHeap() uint64 {
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse
+}
+
+// watchHeap looks at the heap every millisecond, garbage included, and returns how
+// to end it and learn the most.
+func watchHeap() func() uint64 {
+	stop, most := make(chan struct{}), make(chan uint64)
 	go func() {
-		high := resident(b)
-		for tick := time.NewTicker(5 * time.Millisecond); ; {
+		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}}
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		peak := uint64(0)
+		for {
+			metrics.Read(sample)
+			peak = max(peak, sample[0].Value.Uint64()+sample[1].Value.Uint64())
 			select {
 			case <-tick.C:
-				high = max(high, resident(b))
 			case <-stop:
-				most <- high
+				most <- peak
 				return
 			}
 		}
 	}()
-	return func() float64 {
-		close(stop)
-		return <-most
-	}
-}
-
-// resident returns the process's own resident memory in MB, on Linux.
-func resident(b *testing.B) float64 {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0 // another system
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "RssAnon:"); ok {
-			kb, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")))
-			if err != nil {
-				b.Error(err)
-			}
-			return float64(kb) / 1000
-		}
-	}
-	return 0
+	return func() uint64 { close(stop); return <-most }
 }

@@ -123,13 +123,16 @@ type worker struct {
 	ended     time.Time // of the last request counted
 }
 
-// loop sends a request when the last one is answered.
+// loop sends a request when the last one is answered, and at least one that counts,
+// however long they take.
 func (w *worker) loop(ctx context.Context) {
-	for begin := time.Now(); begin.Before(w.until) && ctx.Err() == nil; begin = time.Now() {
+	for begin := time.Now(); (begin.Before(w.until) || w.counted() == 0) && ctx.Err() == nil; begin = time.Now() {
 		err := w.client.Do(ctx)
 		w.count(ctx, begin, time.Now(), err)
 	}
 }
+
+func (w *worker) counted() int { return w.requests + w.failed + w.wrong }
 
 // arrivals takes up requests in the order of their arrival. Where all clients are
 // busy a request waits, and the wait is part of its time: a slow answer does not

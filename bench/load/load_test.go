@@ -39,6 +39,18 @@ func TestClosedLoop(t *testing.T) {
 	})
 }
 
+// A request that takes longer than the run is counted all the same, over the time
+// that it took.
+func TestSlowRequestsCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := load.Run(t.Context(), operation(func(context.Context) error { time.Sleep(5 * time.Second); return nil }),
+			load.Plan{Clients: 2, Warmup: time.Second, Duration: time.Second})
+		if err != nil || s.Requests != 2 || !near(s.P50, 5*time.Second) || s.PerSecond > 0.4 {
+			t.Errorf("%+v, %v: want two requests of 5 s", s, err)
+		}
+	})
+}
+
 // At a fixed rate a stall is seen by every request that arrives meanwhile: the
 // latency counts from the arrival and not from when a client was free.
 func TestArrivalsSeeStalls(t *testing.T) {
