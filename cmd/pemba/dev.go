@@ -150,14 +150,13 @@ func (d *demo) ask(url string) error {
 	if _, err := store.PutSchema(ctx, api.PutSchemaRequest{SchemaSource: api.SchemaSource{Files: apiFiles(d.files)}}); err != nil {
 		return placed(d.schemaFile, err)
 	}
-	var result imported
-	b := batch{store: store, most: 500, result: &result, total: len(d.tuples)}
+	b := newBatch(store, 500, 1, &imported{Tuples: len(d.tuples)})
 	for _, e := range d.tuples {
 		if err := b.add(ctx, e); err != nil {
 			return err
 		}
 	}
-	if err := b.flush(ctx); err != nil {
+	if err := b.end(ctx); err != nil {
 		return err
 	}
 	d.heading(fmt.Sprintf("Checks, over %s in the store %s", plural(len(d.tuples), "tuple"), devStore))

@@ -24,6 +24,7 @@ func importCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Usage: "read and check everything, and write nothing"},
 			&cli.StringFlag{Name: "schema", Usage: "with --dry-run: check against this schema `FILE` instead of a store's"},
 			&cli.IntFlag{Name: "batch", Value: 500, Usage: "write `N` tuples in one change"},
+			&cli.IntFlag{Name: "parallel", Value: 1, Usage: "send `N` changes at once: faster, in no particular order"},
 		),
 		Action: importTuples,
 	}
@@ -44,6 +45,9 @@ func importTuples(c *cli.Context) error {
 	}
 	if n := c.Int("batch"); n < 1 || n > 10_000 {
 		return &usageError{command: commandPath(c), message: fmt.Sprintf("--batch %d is not between 1 and 10000", n)}
+	}
+	if n := c.Int("parallel"); n < 1 || n > 64 {
+		return &usageError{command: commandPath(c), message: fmt.Sprintf("--parallel %d is not between 1 and 64", n)}
 	}
 	if c.String("schema") != "" && !c.Bool("dry-run") {
 		return &usageError{command: commandPath(c), message: "--schema is for --dry-run: what is written is held against the store's schema"}

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/pemba-authz/pemba/pembatest"
+	"github.com/pemba-authz/pemba/schema/tuple"
+	"github.com/pemba-authz/pemba/server/api"
 )
 
 // endless gives the same text again and again.
@@ -59,5 +65,38 @@ func TestImportOfEndlessStreams(t *testing.T) {
 				t.Errorf("left behind: %v, %v", left, err)
 			}
 		})
+	}
+}
+
+// Writes under way together end as the file says: every tuple is there, of two
+// lines about one tuple the later counts, and the token knows all of it.
+func TestParallelImportKeepsTheLastLine(t *testing.T) {
+	store := pembatest.Start(t, pembatest.Schema("pemba 1\n\ntype user\n\ntype group {\n  relation member: [user with expiry?]\n}\n"))
+	var file strings.Builder
+	file.WriteString("object,relation,subject,expires\n")
+	for i := range 2000 {
+		fmt.Fprintf(&file, "group:g%d,member,user:ana,2099-01-01T00:00:00Z\n", i%500)
+		fmt.Fprintf(&file, "group:g%d,member,user:ana,%d-01-01T00:00:00Z\n", i%500, 2100+i/500)
+	}
+	args := strings.Fields("pemba tuple import --format csv --batch 7 --parallel 8 --json --store test --server " + store.Address + " -")
+	var out, said strings.Builder
+	if code := execute(t.Context(), args, streams{in: strings.NewReader(file.String()), out: &out, err: &said}); code != 0 {
+		t.Fatalf("exit code %d: %s", code, said.String())
+	}
+	var result imported
+	if err := json.Unmarshal([]byte(out.String()), &result); err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for found, err := range store.Tuples(t.Context(), api.ReadRequest{Consistency: api.AtExactSnapshot(tuple.Token(result.Token))}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if count++; found.Expires.Year() != 2103 {
+			t.Errorf("%s until %v", found.Object, found.Expires)
+		}
+	}
+	if count != 500 {
+		t.Errorf("at the import's token there are %d tuples, want 500", count)
 	}
 }
