@@ -37,6 +37,9 @@ func (e *evaluation) direct(id int32) (result, bool, error) {
 // look looks for the subject among the tuples of a relation: itself, the wildcard
 // of its type, and then the usersets that it may be in, which are left in pending.
 func (e *evaluation) look(key atomKey, p *relationPlan) (value, error) {
+	if lacks, err := e.graph.lacks(key.node, p.of.ID); lacks || err != nil {
+		return never, err
+	}
 	s := &e.subjects[key.subject]
 	acc, err := e.probe(never, key.node, p.of, s, s.ref, s.isStar)
 	if err != nil {

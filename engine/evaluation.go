@@ -73,8 +73,8 @@ type atom struct {
 var evaluations = sync.Pool{New: func() any { return &evaluation{chunk: make([]tuple.Edge, chunkSize)} }}
 
 // keptAtoms bounds the arenas of an evaluation that is used again, so that one
-// giant request does not pin its memory: a few MiB.
-const keptAtoms = 1 << 14
+// giant request does not pin its memory: ten MiB or so.
+const keptAtoms = 1 << 16
 
 // begin checks a view and makes it ready for questions. Who begins also ends.
 func begin(ctx context.Context, v *View) (*evaluation, error) {

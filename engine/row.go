@@ -28,6 +28,25 @@ func (o *overlay) read(object tuple.Node) (whole bool, err error) {
 	return o.row.whole, nil
 }
 
+// lacks says whether it is certain at once that an object has no tuple of a relation.
+func (o *overlay) lacks(object tuple.Node, relation tuple.RelationID) (bool, error) {
+	if o.forward != nil {
+		return false, nil
+	}
+	if object&local != 0 {
+		return true, nil
+	}
+	if whole, err := o.read(object); !whole || err != nil {
+		return false, err
+	}
+	for i := range o.row.edges[:o.row.count] {
+		if o.row.edges[i].Relation == relation {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // short lists what the row of an object says of a relation, if the row is whole
 // and into has room for it.
 func (o *overlay) short(object tuple.Node, relation tuple.RelationID, usersets bool, from tuple.Cursor, into []tuple.Edge) (n int, ok bool, err error) {

@@ -289,12 +289,25 @@ func (p parser) name(name string, offset int, isType bool) error {
 	return nil
 }
 
+// plainID says whether an id has nothing but ASCII that may stand in it, as most have.
+func plainID(id string) bool {
+	for i := range len(id) {
+		if c := id[i]; c <= ' ' || c >= 0x7f || c == ':' || c == '#' {
+			return false
+		}
+	}
+	return true
+}
+
 func (p parser) id(id string, offset int) error {
 	if id == "" {
 		return p.fail(offset, "expected an id")
 	}
 	if len(id) > MaxIDBytes {
 		return p.fail(offset, "the id has %d bytes, %d are the most", len(id), MaxIDBytes)
+	}
+	if plainID(id) {
+		return nil
 	}
 	for i, r := range id {
 		if r == utf8.RuneError {
