@@ -154,8 +154,10 @@ func (l *Loader) touch() {
 		slots[2*i], slots[2*i+1] = x.names.first(t.object), x.names.first(t.subject)
 	}
 	for _, e := range slots[:2*len(l.batch)] {
-		if i := uint32(e); i < maxNodes && x.nodes.has(i) {
-			x.nodes.at(i).life.Load()
+		if i := uint32(e); i < maxNodes {
+			if n := x.nodes.find(i); n != nil {
+				n.life.Load()
+			}
 		}
 	}
 }

@@ -29,17 +29,19 @@ func (p *pages[T]) at(i uint32) *T {
 	return (*T)(unsafe.Add(unsafe.Pointer(p.pieces[piece].Load()), uintptr(offset)*unsafe.Sizeof(zero)))
 }
 
+// find is at for a number that may be any: nil where there is no record of it.
+func (p *pages[T]) find(i uint32) *T {
+	piece, offset := pieceOf(i)
+	first := p.pieces[piece].Load()
+	if first == nil {
+		return nil
+	}
+	var zero T
+	return (*T)(unsafe.Add(unsafe.Pointer(first), uintptr(offset)*unsafe.Sizeof(zero)))
+}
+
 // slice returns n records from a number on, which were reserved together.
 func (p *pages[T]) slice(i, n uint32) []T { return unsafe.Slice(p.at(i), n) }
-
-// has says whether there is a record of the number.
-func (p *pages[T]) has(i uint32) bool {
-	if i > 1<<31 {
-		return false
-	}
-	piece, _ := pieceOf(i)
-	return p.pieces[piece].Load() != nil
-}
 
 // left returns how many records lie between a number and its piece's end.
 func (p *pages[T]) left(i uint32) uint32 {

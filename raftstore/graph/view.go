@@ -69,10 +69,10 @@ func (v *View) node(n tuple.Node) (*node, error) {
 	if v.closed {
 		return nil, ErrClosed
 	}
-	if n >= maxNodes || !v.x.nodes.has(uint32(n)) || !v.x.runs.has(uint32(n)>>runBits) {
+	if n >= maxNodes {
 		return nil, nil
 	}
-	return v.x.nodes.at(uint32(n)), nil
+	return v.x.nodes.find(uint32(n)), nil
 }
 
 // Type returns the type of a node that this view gave, and whether it is the
@@ -81,15 +81,15 @@ func (v *View) Type(n tuple.Node) (t tuple.TypeID, star bool, err error) {
 	if v.closed {
 		return 0, false, ErrClosed
 	}
-	if n >= maxNodes || !v.x.runs.has(uint32(n)>>runBits) {
+	var r *run
+	if n < maxNodes {
+		r = v.x.runs.find(uint32(n) >> runBits)
+	}
+	if r == nil || r.kind == contextType || r.kind == 0 {
 		return 0, false, ErrUnknownNode
 	}
-	r := v.x.runs.at(uint32(n) >> runBits)
 	kind, star := r.kind, r.star
 	runtime.KeepAlive(v)
-	if kind == contextType || kind == 0 {
-		return 0, false, ErrUnknownNode
-	}
 	return tuple.TypeID(kind), star, nil
 }
 

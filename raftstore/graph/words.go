@@ -78,7 +78,7 @@ func (w *words) grow(size uint32, m *memory) uint32 {
 	w.next = max(w.next, firstWord)
 	for w.left(w.next) < size {
 		left := w.left(w.next)
-		if w.has(w.next) { // else it was never needed
+		if w.find(w.next) != nil { // else it was never needed
 			w.give(w.next, left)
 		}
 		w.next += left
