@@ -3,6 +3,7 @@ package graph
 import (
 	"cmp"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -27,7 +28,10 @@ func (b *Builder) Finish() (*Index, error) {
 	parallel(workers, func(i int) { // each fills the lists of its own subjects
 		b.fillBackward(uint32(i), uint32(workers))
 	})
-	parallel(workers, func(i int) { loaders[i].group() })
+	parallel(workers, func(i int) {
+		loaders[i].group()
+		loaders[i].tidy(max(1, uint32(i)*share), min(x.runs.next, uint32(i+1)*share))
+	})
 	if b.full.Load() {
 		return nil, ErrFull
 	}
@@ -131,6 +135,37 @@ func (x *Index) enterBackward(n *node, e uint64) {
 		left := w >> leftShift & (2*mostFlat - 1)
 		*x.words.at(uint32(w) + uint32(left) - 1) = e
 		n.backward[0] = w - 1<<leftShift
+	}
+}
+
+// tidy puts the entries of each group side by side in the blocks of the subjects
+// of some runs, the smallest group first.
+func (l *Loader) tidy(first, end uint32) {
+	var heads [mostFlat]uint64
+	for i := first << runBits; i < end<<runBits; i++ {
+		n := l.b.x.nodes.at(i)
+		w := n.backward[0]
+		if w&(listBit|groupsBit|setBit) != listBit {
+			continue
+		}
+		entries := l.b.x.words.of(uint32(w), sizeOf(w))
+		counts := heads[:0]
+		for _, e := range entries {
+			counts = countIn(counts, groupOf(e, backward))
+		}
+		if len(counts) > 1 {
+			rank := func(e uint64) uint64 { // the group's size, then the group
+				group := groupOf(e, backward)
+				for _, head := range counts {
+					if uint32(head>>32) == group {
+						return head<<32 | uint64(group)
+					}
+				}
+				return 0
+			}
+			slices.SortFunc(entries, func(a, b uint64) int { return cmp.Compare(rank(a), rank(b)) })
+		}
+		n.backward[0] = w | tidyBit
 	}
 }
 

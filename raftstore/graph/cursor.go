@@ -40,6 +40,7 @@ type listing struct {
 	mask     uint64 // what of an entry must be as in label, at least
 	label    uint64
 	row      bool // the edges say their relation
+	tidy     bool // the block that is read has the entries of a group side by side
 	into     []tuple.Edge
 	filled   int
 }
@@ -87,6 +88,7 @@ func (l *listing) begin(low uint32) tuple.Cursor {
 	words := l.x.words.of(uint32(w), sizeOf(w))
 	block := tuple.Cursor(sizeOf(w))<<32 | tuple.Cursor(uint32(w))
 	if w&groupsBit == 0 {
+		l.tidy = w&tidyBit != 0 && l.low == l.high
 		return l.flat(atomic.LoadUint64(&words[0]), words, 0, block)
 	}
 	for i := 0; i < len(words); i += groupWords {
@@ -115,14 +117,19 @@ func (l *listing) begin(low uint32) tuple.Cursor {
 // flat reads entries from a word on; first is the first of them as it was loaded
 // when the block was found. It returns 0 at the end.
 func (l *listing) flat(first uint64, entries []uint64, from int, block tuple.Cursor) tuple.Cursor {
+	met := false // an entry that is looked for
 	for i := from; i < len(entries); i++ {
 		e := first
 		if i > 0 {
 			e = atomic.LoadUint64(&entries[i])
 		}
 		if e == 0 || (e^l.label)&l.mask != 0 {
+			if l.tidy && met && e != 0 {
+				return 0
+			}
 			continue
 		}
+		met = true
 		if key := groupOf(e, l.side); key < l.low || key > l.high || !l.take(e) {
 			continue
 		}
