@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,7 +53,7 @@ func openGeneration(dir string, log *slog.Logger) (*generation, error) {
 	o.SyncWrites = false      // the Raft log is durable; see Persist
 	o.DetectConflicts = false // its list grows without end in managed mode
 	o.NumVersionsToKeep = math.MaxInt
-	o.ChecksumVerificationMode = options.OnTableRead // else a damaged block reads as not found
+	o.ChecksumVerificationMode = options.NoVerification // a damaged block would read as not found; checkTables looks before
 	o.MemTableSize = memTableBytes
 	o.NumMemtables = 3
 	o.ValueThreshold = 1 << 20 // above every value: the value log stays empty
@@ -60,6 +61,9 @@ func openGeneration(dir string, log *slog.Logger) (*generation, error) {
 	o.Compression = options.None
 	o.BlockCacheSize = 0
 	o.MetricsEnabled = false
+	if err := checkTables(o); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
 	var db *badger.DB
 	err := guard(func() (err error) {
 		db, err = badger.OpenManaged(o)
@@ -74,8 +78,10 @@ func openGeneration(dir string, log *slog.Logger) (*generation, error) {
 	return &generation{dir: dir, db: db, refs: 1}, nil
 }
 
-// guard turns a panic of Badger over damaged files into an error.
+// guard turns a panic of Badger over damaged files into an error, also where a
+// memory map is longer than its file.
 func guard(do func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: Badger: %v", ErrCorrupt, p)

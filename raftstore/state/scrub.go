@@ -19,7 +19,7 @@ func (s *State) Scrub(ctx context.Context) error {
 	g := s.gen
 	g.refs++
 	s.mu.Unlock()
-	err := g.db.VerifyChecksum()
+	err := guard(g.db.VerifyChecksum)
 	s.release(g)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)

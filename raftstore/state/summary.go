@@ -76,7 +76,15 @@ func (r Recount) pacer(ctx context.Context) *pacer {
 
 // Summary says what this node holds at a revision; 0 is the newest. Errors:
 // *RevisionError, ErrClosed, ErrCorrupt where it cannot be read, the context's.
-func (s *State) Summary(ctx context.Context, at tuple.Revision, how Recount) (Summary, error) {
+func (s *State) Summary(ctx context.Context, at tuple.Revision, how Recount) (out Summary, err error) {
+	err = guard(func() (err error) {
+		out, err = s.summary(ctx, at, how)
+		return err
+	})
+	return out, err
+}
+
+func (s *State) summary(ctx context.Context, at tuple.Revision, how Recount) (Summary, error) {
 	p, stores, err := s.pinStores(at)
 	if err != nil {
 		return Summary{}, err
