@@ -32,7 +32,7 @@ func run(t *testing.T, config bench.Config) *bench.Report {
 // JSON and a page.
 func TestRun(t *testing.T) {
 	server := pembatest.Start(t)
-	h, err := target.New(&target.Pemba{Store: "bench"}, server.Address, "")
+	h, err := target.New(&target.Pemba{Store: "bench"}, server.Address, target.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}

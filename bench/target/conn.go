@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -31,10 +32,17 @@ const dialTimeout = 5 * time.Second
 
 // dial connects the i-th client to its address.
 func (h *HTTP) dial(i int) (*conn, error) {
-	host := h.addresses[i%len(h.addresses)].Host
-	c, err := net.DialTimeout("tcp", host, dialTimeout)
+	u := h.addresses[i%len(h.addresses)]
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	var c net.Conn
+	var err error
+	if u.Scheme == "https" {
+		c, err = tls.DialWithDialer(dialer, "tcp", u.Host, h.access.TLS)
+	} else {
+		c, err = dialer.Dial("tcp", u.Host)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("no %s server answers at %s: %w", h.Name(), host, err)
+		return nil, fmt.Errorf("no %s server answers at %s: %w", h.Name(), u.Host, err)
 	}
 	return &conn{Conn: c, r: bufio.NewReaderSize(c, 64<<10), stop: func() bool { return true }}, nil
 }
@@ -56,8 +64,8 @@ func (h *HTTP) encode(r Request) []byte {
 	}
 	fmt.Fprintf(&b, "%s %s%s HTTP/1.1\r\nHost: %s\r\nAccept: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n",
 		r.Method, h.addresses[0].Path, r.Path, h.addresses[0].Host, r.Accept, len(r.Body))
-	if h.token != "" {
-		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", h.token)
+	if h.access.Token != "" {
+		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", h.access.Token)
 	}
 	b.WriteString("\r\n")
 	b.Write(r.Body)

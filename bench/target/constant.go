@@ -54,7 +54,7 @@ var (
 // Ceiling sends the same checks, as Pemba would get them, to a server that
 // answers with a constant; what it answers is not compared.
 func Ceiling(address string, questions []dataset.Question) (load.Operation, error) {
-	h, err := New(&Pemba{Store: "bench"}, address, "")
+	h, err := New(&Pemba{Store: "bench"}, address, Access{})
 	if err != nil {
 		return load.Operation{}, err
 	}

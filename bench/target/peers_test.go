@@ -114,6 +114,9 @@ func (p *peer) serve(answer func(path string, body []byte) (any, []any)) string 
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if got := r.Header.Get("Authorization"); got != "" && got != "Bearer secret" {
+			p.t.Errorf("Authorization: %s", got)
+		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			p.t.Error(err)
@@ -357,7 +360,7 @@ func TestPeers(t *testing.T) {
 		lacks    string
 	}{{&target.OpenFGA{}, openfga(t), "page"}, {&target.SpiceDB{}, spicedb(t), ""}} {
 		t.Run(c.protocol.Name(), func(t *testing.T) {
-			h, err := target.New(c.protocol, c.address, "secret")
+			h, err := target.New(c.protocol, c.address, target.Access{Token: "secret"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -389,7 +392,7 @@ func TestPeersRefuse(t *testing.T) {
 		protocol target.Protocol
 		address  string
 	}{{&target.OpenFGA{}, openfga(t)}, {&target.SpiceDB{}, spicedb(t)}} {
-		h, err := target.New(c.protocol, c.address, "")
+		h, err := target.New(c.protocol, c.address, target.Access{})
 		if err != nil {
 			t.Fatal(err)
 		}

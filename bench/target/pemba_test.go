@@ -2,7 +2,10 @@ package target_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
 	"time"
@@ -54,7 +57,7 @@ func sample(t *testing.T, op load.Operation) load.Sample {
 // Every operation of a Pemba server is answered, and right.
 func TestPemba(t *testing.T) {
 	server := pembatest.Start(t)
-	h, err := target.New(&target.Pemba{Store: "bench"}, server.Address, "")
+	h, err := target.New(&target.Pemba{Store: "bench"}, server.Address, target.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,5 +106,30 @@ func TestCeiling(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// Under https the server is believed only with a certificate of whom the client
+// trusts.
+func TestHTTPS(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte(`{"allowed":true,"result":"allowed"}`))
+	}))
+	t.Cleanup(server.Close)
+	q := dataset.NewDrive(1000, 1).Questions(1, 2)
+	q[0].Allowed, q[1].Allowed = true, true
+	for trusted, config := range map[bool]*tls.Config{true: server.Client().Transport.(*http.Transport).TLSClientConfig, false: nil} {
+		h, err := target.New(&target.Pemba{Store: "s"}, server.URL, target.Access{TLS: config})
+		if err != nil {
+			t.Fatal(err)
+		}
+		op, err := h.Checks(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := load.Run(t.Context(), op, brief)
+		if (err == nil) != trusted || trusted && (s.Requests == 0 || s.Failed+s.Wrong > 0) {
+			t.Errorf("trusted %v: %+v, %v", trusted, s, err)
+		}
 	}
 }

@@ -7,6 +7,7 @@ package target
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"iter"
@@ -94,24 +95,35 @@ type Call func(r Request) (body []byte, err error)
 type HTTP struct {
 	protocol  Protocol
 	addresses []*url.URL
-	token     string // for Authorization: Bearer; "" sends none
+	access    Access
+}
+
+// Access is what a server wants to know of its client.
+type Access struct {
+	Token string      // for Authorization: Bearer; "" sends none
+	TLS   *tls.Config // under https; nil trusts whom the system trusts
 }
 
 // New returns a server that is spoken to in a protocol. Where it has several
-// addresses, with commas between, the clients take turns.
-func New(p Protocol, addresses, token string) (*HTTP, error) {
-	h := &HTTP{protocol: p, token: token}
+// addresses, with commas between, the clients take turns. An address without a
+// scheme is https where access has a TLS, else http.
+func New(p Protocol, addresses string, access Access) (*HTTP, error) {
+	h := &HTTP{protocol: p, access: access}
+	scheme, ports := "http://", map[string]string{"http": ":80", "https": ":443"}
+	if access.TLS != nil {
+		scheme = "https://"
+	}
 	for address := range strings.SplitSeq(addresses, ",") {
 		address = strings.TrimSpace(address)
 		if !strings.Contains(address, "://") {
-			address = "http://" + address
+			address = scheme + address
 		}
 		u, err := url.Parse(address)
-		if err != nil || u.Host == "" || u.Scheme != "http" {
-			return nil, fmt.Errorf("%q is no URL of a server that can be loaded: http://host:port is", address)
+		if err != nil || u.Host == "" || ports[u.Scheme] == "" {
+			return nil, fmt.Errorf("%q is no URL of a server: http://host:port is", address)
 		}
 		if u.Port() == "" {
-			u.Host += ":80"
+			u.Host += ports[u.Scheme]
 		}
 		u.Path = strings.TrimSuffix(u.Path, "/")
 		h.addresses = append(h.addresses, u)

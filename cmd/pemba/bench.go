@@ -187,8 +187,12 @@ func (s *benchServers) targets(config *bench.Config) error {
 	if store == "" {
 		store = "bench-" + config.Dataset.Name()
 	}
-	add := func(p target.Protocol, address, key string) error {
-		h, err := target.New(p, address, key)
+	trusted, err := trust(c)
+	if err != nil {
+		return err
+	}
+	add := func(p target.Protocol, address string, access target.Access) error {
+		h, err := target.New(p, address, access)
 		if err == nil {
 			config.Targets = append(config.Targets, h)
 		}
@@ -201,14 +205,15 @@ func (s *benchServers) targets(config *bench.Config) error {
 			s.closers = append(s.closers, t.Close)
 			config.Targets = append(config.Targets, t)
 		case "pemba":
-			address := c.String("server")
+			address, access := c.String("server"), target.Access{TLS: trusted}
 			if address == "" {
+				access.TLS = nil
 				var err error
 				if address, err = s.start("serve", "--dir", filepath.Join(s.dir, "server"), "--http", "127.0.0.1:0", "--log-level", "error"); err != nil {
 					return err
 				}
 			}
-			if err := add(&target.Pemba{Store: store}, address, ""); err != nil {
+			if err := add(&target.Pemba{Store: store}, address, access); err != nil {
 				return err
 			}
 		default:
@@ -217,12 +222,12 @@ func (s *benchServers) targets(config *bench.Config) error {
 		}
 	}
 	if address := c.String("openfga"); address != "" {
-		if err := add(&target.OpenFGA{}, address, ""); err != nil {
+		if err := add(&target.OpenFGA{}, address, target.Access{TLS: trusted}); err != nil {
 			return err
 		}
 	}
 	if address := c.String("spicedb"); address != "" {
-		if err := add(&target.SpiceDB{}, address, os.Getenv("PEMBA_BENCH_SPICEDB_KEY")); err != nil {
+		if err := add(&target.SpiceDB{}, address, target.Access{Token: os.Getenv("PEMBA_BENCH_SPICEDB_KEY"), TLS: trusted}); err != nil {
 			return err
 		}
 	}
@@ -230,7 +235,6 @@ func (s *benchServers) targets(config *bench.Config) error {
 		return &usageError{command: commandPath(c), message: "--targets names nothing to measure", suggestion: "in-process and pemba are there"}
 	}
 	if config.Operations == nil || slices.Contains(config.Operations, bench.OpCheck) {
-		var err error
 		config.Ceiling, err = s.start(ceilingCommandName)
 		return err
 	}
