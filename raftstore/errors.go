@@ -116,6 +116,15 @@ var (
 	// that this node can speak with.
 	ErrProtocol = errors.New("the other end is not a cluster port of this kind")
 
+	// ErrRecoveryUnconfirmed means that a recovery was not confirmed by the cluster's id.
+	ErrRecoveryUnconfirmed = errors.New("a recovery is confirmed by the cluster's id; nothing was changed")
+
+	// ErrRecoveryNeedless means that a node is in no need of recovery.
+	ErrRecoveryNeedless = errors.New("the node needs no recovery: start it as it is")
+
+	// ErrRecoveryUnderWay means that a recovery of the folder was cut off.
+	ErrRecoveryUnderWay = errors.New("a recovery of this folder was cut off; run it again before the node is started")
+
 	// ErrUnknownMember means that no member has the id.
 	ErrUnknownMember = errors.New("no member of the cluster has this id")
 )

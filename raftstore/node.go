@@ -53,15 +53,16 @@ type Node struct {
 	closeOnce  sync.Once
 	closeErr   error
 
-	refused  chan struct{}  // closed where the node may not join
-	started  chan struct{}  // closed once start has ended
-	ready    chan struct{}  // closed once the node has caught up
-	yielding atomic.Bool    // leadership is being handed over
-	telling  sync.WaitGroup // what transfer asks of other members
-	stalled  atomic.Bool    // the log's disk hangs
-	full     atomic.Bool    // the disk is nearly full
-	outcast  atomic.Bool    // it was removed, as others say, and hears from no leader
-	cutting  sync.Mutex     // held while the two are turned into being cut off
+	recovering bool           // opened by recovery, and not to run
+	refused    chan struct{}  // closed where the node may not join
+	started    chan struct{}  // closed once start has ended
+	ready      chan struct{}  // closed once the node has caught up
+	yielding   atomic.Bool    // leadership is being handed over
+	telling    sync.WaitGroup // what transfer asks of other members
+	stalled    atomic.Bool    // the log's disk hangs
+	full       atomic.Bool    // the disk is nearly full
+	outcast    atomic.Bool    // it was removed, as others say, and hears from no leader
+	cutting    sync.Mutex     // held while the two are turned into being cut off
 
 	mu        sync.Mutex // guards what follows
 	fault     error      // why the node halted

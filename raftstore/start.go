@@ -94,6 +94,9 @@ func (n *Node) open() (err error) {
 	if err != nil {
 		return err
 	}
+	if !n.recovering && n.interrupted() {
+		return ErrRecoveryUnderWay
+	}
 	if n.id, err = identity(n.config.Dir, n.config.NodeID); err != nil {
 		return err
 	}

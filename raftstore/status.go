@@ -12,6 +12,7 @@ import (
 // Member is one node of the cluster.
 type Member struct {
 	ID          string
+	Name        string // of its certificate; "" without one
 	Address     string // host:port of the cluster port
 	HTTPAddress string // URL of its HTTP surface; "" when it told none
 	Voter       bool   // false while it catches up
@@ -163,7 +164,7 @@ func (n *Node) members() (all []Member, leader Member) {
 	_, leaderID := n.raft.LeaderWithID()
 	for _, s := range servers {
 		m := Member{
-			ID: string(s.ID), Address: string(s.Address), HTTPAddress: told[string(s.ID)].API,
+			ID: string(s.ID), Name: told[string(s.ID)].Name, Address: string(s.Address), HTTPAddress: told[string(s.ID)].API,
 			Voter: s.Suffrage == 0, Leader: s.ID == leaderID,
 		}
 		if m.Leader {

@@ -55,6 +55,9 @@ var sentinels = []struct {
 	{raftstore.ErrProtocol, api.NoLeader},
 	{raftstore.ErrInsecurePort, api.NotReady}, // such a node does not start
 	{raftstore.ErrNewerData, api.NotReady},
+	{raftstore.ErrRecoveryUnderWay, api.NotReady},
+	{raftstore.ErrRecoveryUnconfirmed, api.InvalidValue}, // a command on a folder asks for it, and no request
+	{raftstore.ErrRecoveryNeedless, api.InvalidValue},
 	{engine.ErrBudget, api.BudgetExceeded},
 	{engine.ErrNoSchema, api.NoSchema},
 	{impact.ErrTooLarge, api.BudgetExceeded},

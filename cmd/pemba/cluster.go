@@ -29,6 +29,7 @@ func clusterCommand() *cli.Command {
 				}, flags...),
 				Action: newJoinToken,
 			},
+			recoverCommand(),
 			authorityCommand(),
 			certificateCommand(),
 		},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pemba-authz/pemba/client"
 	"github.com/pemba-authz/pemba/examples"
+	"github.com/pemba-authz/pemba/raftstore"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -29,7 +30,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			return os.CopyFS(filepath.Join(env.WorkDir, "examples"), examples.Files)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"port": portCommand, "ready": readyCommand, "exits": exitsCommand, "token": tokenCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"port": portCommand, "ready": readyCommand, "exits": exitsCommand, "cluster": clusterIDCommand, "token": tokenCommand},
 	})
 }
 
@@ -65,6 +66,16 @@ func readyCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer conn.Close()
 	ts.Check(conn.Ready(ctx))
+}
+
+// clusterIDCommand puts the id of a stopped node's cluster into a variable: cluster NAME FOLDER.
+func clusterIDCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: cluster NAME FOLDER")
+	}
+	plan, err := raftstore.PlanRecovery(ts.MkAbs(args[1]), nil)
+	ts.Check(err)
+	ts.Setenv(args[0], plan.ClusterID)
 }
 
 // exitsCommand runs a command line that must end with an exit code: exits CODE ARG….
