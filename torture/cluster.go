@@ -57,7 +57,10 @@ func build(ctx context.Context, dir string) (string, error) {
 }
 
 // newCluster makes the places, starts the nodes one after the other and waits until all vote.
-func newCluster(ctx context.Context, c Config) (_ *cluster, err error) {
+func newCluster(ctx context.Context, c Config, size int) (_ *cluster, err error) {
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, err
+	}
 	k := &cluster{binary: c.Pemba}
 	if k.binary == "" {
 		if k.binary, err = build(ctx, c.Dir); err != nil {
@@ -74,7 +77,7 @@ func newCluster(ctx context.Context, c Config) (_ *cluster, err error) {
 			return nil, err
 		}
 	}
-	for i := range members {
+	for i := range size {
 		var p place = loopback{folder: filepath.Join(c.Dir, fmt.Sprint("node", i)), port: c.Port + 2*i}
 		if k.net != nil {
 			if p, err = k.net.place(i); err != nil {
@@ -83,7 +86,7 @@ func newCluster(ctx context.Context, c Config) (_ *cluster, err error) {
 		}
 		n := &node{number: i, place: p}
 		k.nodes = append(k.nodes, n)
-		if n.client, err = client.New(client.Config{Addresses: []string{"http://" + p.http()}, Retries: -1, HTTPClient: &http.Client{Transport: once{http.DefaultTransport.(*http.Transport).Clone()}}}); err != nil {
+		if n.client, err = client.New(client.Config{Addresses: []string{"http://" + p.http()}, Retries: -1, HTTPClient: &http.Client{Transport: newOnce()}}); err != nil {
 			return nil, err
 		}
 		if n.log, err = os.Create(filepath.Join(c.Dir, fmt.Sprintf("node%d.log", i))); err != nil {
@@ -102,6 +105,12 @@ func newCluster(ctx context.Context, c Config) (_ *cluster, err error) {
 // once sends a request no more than once. Go's transport repeats one by itself that
 // carries an idempotency key, and then tells of the last attempt alone.
 type once struct{ *http.Transport }
+
+func newOnce() once {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 100
+	return once{t}
+}
 
 func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())

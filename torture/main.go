@@ -47,6 +47,8 @@ func main() {
 	flag.BoolVar(&c.Loopback, "loopback", os.Getuid() != 0, "use loopback addresses instead of network namespaces")
 	flag.IntVar(&c.Port, "port", 18800, "the first of six ports on loopback")
 	flag.BoolVar(&c.Import, "import", false, "let an import run all the time")
+	measure := flag.String("measure", "", "measure instead of injecting faults: `NAMES` of writes, restart, catchup")
+	tuples := flag.Int("tuples", 1_000_000, "with --measure: how many tuples to load")
 	quiet := flag.Bool("quiet", false, "print the figures alone")
 	flag.Parse()
 	if *faults != "" {
@@ -59,7 +61,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	report, err := Run(ctx, c)
+	work := func() (string, error) { return Run(ctx, c) }
+	if *measure != "" {
+		work = func() (string, error) { return Measure(ctx, c, *measure, *tuples) }
+	}
+	report, err := work()
 	fmt.Print(report)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)

@@ -39,10 +39,7 @@ func Run(ctx context.Context, c Config) (report string, err error) {
 			}
 		}()
 	}
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return "", err
-	}
-	k, err := newCluster(ctx, c)
+	k, err := newCluster(ctx, c, members)
 	if err != nil {
 		return "", err
 	}
