@@ -201,6 +201,7 @@ func BenchmarkHandler(b *testing.B) {
 type loaded struct {
 	rate float64 // answers per second
 	work float64 // seconds of the process per answer, this side's included
+	span float64 // seconds
 }
 
 func spent() float64 {
@@ -234,7 +235,8 @@ func load(b *testing.B, address string, clients int, requests [][]byte, span tim
 		b.Fatal(err)
 	}
 	n := float64(served.Load())
-	return loaded{rate: n / time.Since(began).Seconds(), work: (spent() - before) / n}
+	took := time.Since(began).Seconds()
+	return loaded{rate: n / took, work: (spent() - before) / n, span: took}
 }
 
 // pump is one connection of load.
@@ -364,7 +366,8 @@ func BenchmarkHTTP(b *testing.B) {
 }
 
 // BenchmarkNeighbours measures 16 clients that check, alone and beside one that
-// asks for what costs most, in turns.
+// asks for what costs most, in turns: the ratio of their rates, and which part of
+// the processor they had, which does not depend on who else uses the machine.
 func BenchmarkNeighbours(b *testing.B) {
 	d := newDrive(b)
 	ours := listening(b, server.New(d.node, server.Config{}).Serve)
@@ -382,14 +385,18 @@ func BenchmarkNeighbours(b *testing.B) {
 	for _, name := range slices.Sorted(maps.Keys(greedy)) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				var ratios, rates []float64
+				var ratios, rates, shares []float64
 				for range 15 {
-					alone := load(b, ours, 16, requests, turn).rate
+					alone := load(b, ours, 16, requests, turn)
+					before := spent()
 					var group sync.WaitGroup
 					group.Go(func() { rates = append(rates, load(b, ours, 4, [][]byte{greedy[name]}, turn).rate) })
-					ratios = append(ratios, load(b, ours, 16, requests, turn).rate/alone)
+					beside := load(b, ours, 16, requests, turn)
+					shares = append(shares, alone.work*beside.rate*beside.span/(spent()-before))
+					ratios = append(ratios, beside.rate/alone.rate)
 					group.Wait()
 				}
+				b.ReportMetric(median(shares), "cpu-share")
 				b.ReportMetric(median(ratios), "ratio")
 				b.ReportMetric(median(rates), "greedy/s")
 			}

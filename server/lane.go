@@ -13,18 +13,20 @@ import (
 // every request is free; who needs more goes on with a seat only, and there is a
 // seat less than there are cores. Seats are passed on in the order of asking,
 // after a slice of time, so that a short list does not wait for a long one to end;
-// and while other requests come in, a seat works half of its time.
+// and while requests are answered that need no seat, those who have one rest for
+// twice as long as they work.
 type lane struct {
 	base    time.Time
 	seats   chan struct{} // holds one element per request that has a seat
 	queue   int64         // most requests that wait for one
 	waiting atomic.Int64
-	arrived atomic.Int64 // requests, also those that need no seat
+	short   atomic.Int64 // requests that were answered without a seat
 }
 
 const (
 	freeSpan = 100 * time.Microsecond // most checks need a tenth
 	slice    = time.Millisecond
+	rest     = 2 * slice
 )
 
 func newLane(seats, queue int) *lane {
@@ -64,11 +66,12 @@ func (l *lane) stand() { <-l.seats }
 // it, and holds no lock when it asks.
 type pace struct {
 	context.Context
-	lane    *lane
-	seated  bool
-	until   time.Duration // since lane.base: when the free span or the slice ends
-	arrived int64         // what lane.arrived was when it began
-	failed  error
+	lane   *lane
+	seated bool
+	long   bool          // it has had a seat
+	until  time.Duration // since lane.base: when the free span or the slice ends
+	short  int64         // what lane.short was when it began
+	failed error
 }
 
 // pace begins the free span of a request. Whoever gets it leaves it.
@@ -90,8 +93,8 @@ func (p *pace) Err() error {
 // next waits until there is another slice of time for the request.
 func (p *pace) next() error {
 	if p.seated {
-		if p.lane.arrived.Load() != p.arrived {
-			time.Sleep(slice)
+		if p.lane.short.Load() != p.short {
+			time.Sleep(rest)
 		}
 		if p.lane.waiting.Load() > 0 {
 			p.leave()
@@ -101,10 +104,18 @@ func (p *pace) next() error {
 		if err := p.lane.sit(p.Context); err != nil {
 			return err
 		}
-		p.seated = true
+		p.seated, p.long = true, true
 	}
-	p.until, p.arrived = time.Since(p.lane.base)+slice, p.lane.arrived.Load()
+	p.until, p.short = time.Since(p.lane.base)+slice, p.lane.short.Load()
 	return nil
+}
+
+// end leaves, for good.
+func (p *pace) end() {
+	p.leave()
+	if !p.long {
+		p.lane.short.Add(1)
+	}
 }
 
 // leave gives the seat back, if there is one: at the end, and while the request

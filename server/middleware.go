@@ -76,7 +76,6 @@ func (s *Server) admit(ctx context.Context, seen *observed, r *http.Request) {
 		respondProblem(seen, api.NewProblem(api.Overloaded, fmt.Sprintf("the server "+does, most)))
 		return
 	}
-	s.lane.arrived.Add(1)
 	if s.shortcut(ctx, seen, r) {
 		return
 	}

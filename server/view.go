@@ -24,7 +24,7 @@ type snapshot struct {
 
 // Close lets go of the revision, and of what the request holds of the lane.
 func (s *snapshot) Close() {
-	s.pace.leave()
+	s.pace.end()
 	s.View.Close()
 }
 

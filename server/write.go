@@ -69,6 +69,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, change raftstore.
 	if err != nil {
 		return err
 	}
+	s.lane.short.Add(1)
 	return respond(w, http.StatusOK, written(result))
 }
 
