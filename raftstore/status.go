@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/raftstore/graph"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -116,6 +117,9 @@ func (n *Node) setHindrance(why string) {
 	n.hindrance = why
 	n.mu.Unlock()
 }
+
+// Graphs returns the size of what the node holds of all stores in memory.
+func (n *Node) Graphs() graph.Stats { return n.state.Graphs() }
 
 // Status describes the node and its cluster as this node knows them.
 func (n *Node) Status() Status {

@@ -61,6 +61,14 @@ func (m *metrics) watch(node *raftstore.Node, watchers *atomic.Int64) {
 			func() float64 { return float64(watchers.Load()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pemba_applied_revision", Help: "The last revision that this node has applied."},
 			func() float64 { return float64(node.Status().Applied) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pemba_graph_tuples", Help: "Tuples in the graph indexes of all stores in memory."},
+			func() float64 { return float64(node.Graphs().Tuples) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pemba_graph_bytes",
+			Help: "Memory of the graph indexes of all stores. It lies outside the Go heap."},
+			func() float64 { return float64(node.Graphs().Bytes) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pemba_graph_unsettled",
+			Help: "What writes have left in the graph indexes that open views may still see: it grows while one is open for long."},
+			func() float64 { return float64(node.Graphs().Retired) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pemba_ready", Help: "1 when the node serves."},
 			func() float64 {
 				if node.Ready() {

@@ -130,7 +130,7 @@ func (w *walk) step(t *testing.T, r *rand.Rand) (done bool) {
 func TestListsChangeFormWhileRead(t *testing.T) {
 	writes := 6000
 	if testing.Short() {
-		writes = 1500
+		writes = 1200
 	}
 	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 9))

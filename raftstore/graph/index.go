@@ -123,7 +123,7 @@ func (x *Index) Load(revision tuple.Revision, tuples []Tuple) error {
 	for i := range tuples {
 		x.add(&tuples[i], now)
 	}
-	x.free()
+	x.free(len(x.limbo))
 	x.measure()
 	return nil
 }

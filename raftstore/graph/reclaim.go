@@ -91,17 +91,17 @@ func (x *Index) reclaim(budget int) {
 		}
 	}
 	x.waiting = x.waiting[n:]
-	x.free()
+	x.free(8 * budget) // more than so much of what waits leaves behind
 }
 
-// free reuses what was unlinked before every open view was opened.
-func (x *Index) free() {
+// free reuses up to budget of what was unlinked before every open view was opened.
+func (x *Index) free(budget int) {
 	x.views.Lock()
 	x.epoch++
 	lowest := x.epochs.lowest(x.epoch)
 	x.views.Unlock()
 	n := 0
-	for ; n < len(x.limbo) && x.limbo[n].epoch < lowest; n++ {
+	for ; n < len(x.limbo) && n < budget && x.limbo[n].epoch < lowest; n++ {
 		switch l := x.limbo[n]; l.kind {
 		case limboVersion:
 			x.versions.give(l.number)
