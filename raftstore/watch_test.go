@@ -63,6 +63,12 @@ func TestWatchOfANodeCutOff(t *testing.T) {
 		return nil
 	})
 	node := c.nodes[left]
+	if _, err := node.Backup(withPatience(t), raftstore.BackupRequest{}); !errors.Is(err, raftstore.ErrNotLeader) {
+		t.Errorf("a backup that asks whether there is more: %v", err)
+	}
+	if _, header := takeBackup(t, node, raftstore.BackupRequest{Local: true}); header.Revision == 0 {
+		t.Errorf("the backup of what is left: %+v", header)
+	}
 	c.stop(left)
 	if _, err := w.Next(withPatience(t), time.Minute); !errors.Is(err, raftstore.ErrClosed) {
 		t.Errorf("of a closed node: %v", err)

@@ -143,6 +143,14 @@ func (p *Snapshot) Write(ctx context.Context, w io.Writer) error {
 
 // bound is an estimate of the bytes on disk, for the receiver's check of space.
 func (p *Snapshot) bound() uint64 {
+	if p.store != 0 || p.selection.Bare { // little of what the files hold, perhaps
+		const each = 512 // bytes of a tuple, with its place in tables that are merged meanwhile
+		var tuples uint64
+		for _, m := range p.marks {
+			tuples += m.Live + m.Quarantined
+		}
+		return each*tuples + 4*memTableBytes
+	}
 	lsm, log := p.gen.db.Size()
 	return uint64(lsm+log) + 4*memTableBytes
 }
