@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,6 +77,7 @@ func TestBackupUnderWrites(t *testing.T) {
 	var writers sync.WaitGroup
 	var mu sync.Mutex // guards revisions
 	var revisions []tuple.Revision
+	var still atomic.Bool // the clock stands still, and so does the floor
 	for i, name := range []string{"one", "two"} {
 		r := rand.New(rand.NewPCG(uint64(i), 9))
 		writers.Go(func() {
@@ -86,7 +88,7 @@ func TestBackupUnderWrites(t *testing.T) {
 				mu.Lock()
 				revisions = append(revisions, result.Revision)
 				mu.Unlock()
-				if k%10 == 0 {
+				if k%10 == 0 && !still.Load() {
 					at.forward(time.Minute)
 				}
 			}
@@ -105,6 +107,7 @@ func TestBackupUnderWrites(t *testing.T) {
 			}
 			return nil
 		})
+		still.Store(true)
 		b, err := n.Backup(withPatience(t), request)
 		if err != nil {
 			t.Fatal(err)
@@ -114,7 +117,7 @@ func TestBackupUnderWrites(t *testing.T) {
 			return uint64(r) < b.Header.Floor || uint64(r) > b.Header.Revision
 		})
 		mu.Unlock()
-		inside = append(inside[max(0, len(inside)-150):], tuple.Revision(b.Header.Revision))
+		inside = append(inside[max(0, len(inside)-50):], tuple.Revision(b.Header.Revision))
 		want := map[string]string{}
 		for _, name := range []string{"one", "two"} {
 			for _, r := range inside { // before the floor passes them
@@ -123,10 +126,23 @@ func TestBackupUnderWrites(t *testing.T) {
 				}
 			}
 		}
+		still.Store(false)
 		var file bytes.Buffer
+		passed := sync.OnceFunc(func() { // the floor goes past all that the backup is to hold
+			eventually(t, func() error {
+				at.forward(time.Minute)
+				view, err := n.View(t.Context(), "one", raftstore.AtExactSnapshot(tuple.Revision(b.Header.Revision)))
+				if err == nil {
+					view.Close()
+				}
+				if !errors.Is(err, raftstore.ErrRevisionUnavailable) {
+					return fmt.Errorf("the source still gives revision %d: %v", b.Header.Revision, err)
+				}
+				return nil
+			})
+		})
 		slow := io.MultiWriter(&file, writerFunc(func(p []byte) (int, error) {
-			at.forward(20 * time.Minute) // the floor moves meanwhile
-			time.Sleep(2 * time.Millisecond)
+			passed()
 			return len(p), nil
 		}))
 		if err := b.Write(t.Context(), slow); err != nil {
