@@ -123,23 +123,3 @@ func (e *evaluation) backwards(x *rewrite, key atomKey) error {
 	}
 	return nil
 }
-
-// firstClimbs is how many steps a check takes downwards from the object before
-// it walks upwards from its subject as well: to the carriers where it first meets
-// a userset, to everything when it has become long. It never changes an answer;
-// tests set it to nothing and to never.
-var firstClimbs = [everything + 1]uint{carriers: 0, everything: 256}
-
-// climb walks upwards from the subject of the question when the walk downwards
-// has become long. It spends twice what was spent downwards, and where
-// that is not enough tries again when several times as much was: so it costs no
-// more than a constant factor, however large either side is.
-func (e *evaluation) climb(within scope) error {
-	spent := e.steps - e.begun
-	if spent < e.next[within] || e.plain || e.reach.knows(e.asked, within) {
-		return nil
-	}
-	_, err := e.reach.from(e.asked, within, 64+2*int(spent))
-	e.next[within] = 4 * (e.steps - e.begun)
-	return err
-}
