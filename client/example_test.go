@@ -69,6 +69,57 @@ type document {
 	// view may be written: false
 }
 
+// A copy of what a store holds, kept up to date: read it once, then follow it from
+// the token of that answer.
+func ExampleStore_Watch() {
+	address, stop := serve()
+	defer stop()
+	ctx := context.Background()
+	c, err := client.New(client.Config{Addresses: []string{address}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.PutStore(ctx, "acme"); err != nil {
+		log.Fatal(err)
+	}
+	store := c.Store("acme")
+	ana := api.Tuple{Object: "document:readme", Relation: "viewer", Subject: "user:ana"}
+	_, err = store.PutSchema(ctx, api.PutSchemaRequest{SchemaSource: api.SchemaSource{Files: []api.SchemaFile{{Name: "access.pemba",
+		Text: "pemba 1\ntype user\ntype document { relation viewer: [user] }\n"}}}})
+	if err == nil {
+		_, err = store.Touch(ctx, ana)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	read, err := store.ReadTuples(ctx, api.ReadRequest{}) // large stores: follow its cursor to the end
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("there are", len(read.Tuples))
+	if _, err := store.Delete(ctx, ana); err != nil { // somebody, meanwhile
+		log.Fatal(err)
+	}
+	for event, err := range store.Watch(ctx, api.WatchRequest{Token: read.Token}) {
+		if err != nil {
+			log.Fatal(err) // api.HistoryExpired: read anew
+		}
+		for _, change := range event.Changes {
+			present, _ := change.Op.Present()
+			fmt.Println(change.Op, change.Object, "is there:", present)
+		}
+		if len(event.Changes) > 0 {
+			break
+		}
+	}
+
+	// Output:
+	// there are 1
+	// delete document:readme is there: false
+}
+
 // serve runs a server for the example. Elsewhere `pemba serve` does, and in
 // tests package pembatest.
 func serve() (address string, stop func()) {
