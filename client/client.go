@@ -23,6 +23,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // Config says where the servers are and how patient the client is.
@@ -72,7 +74,8 @@ type Client struct {
 	backoff   time.Duration
 	patience  time.Duration // of a watch
 	agent     string
-	current   atomic.Uint64 // modulo len(addresses): the address that is used
+	seen      atomic.Pointer[tuple.Token] // of the last write, whichever store it was in
+	current   atomic.Uint64               // modulo len(addresses): the address that is used
 }
 
 // New checks the configuration; it opens no connection.

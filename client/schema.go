@@ -62,7 +62,7 @@ func (s *Store) ReadQuarantined(ctx context.Context, request api.QuarantinedRequ
 // DeleteQuarantined removes those quarantined tuples for good that a filter
 // selects.
 func (s *Store) DeleteQuarantined(ctx context.Context, request api.DeleteQuarantinedRequest) (api.WriteResponse, error) {
-	return s.write(ctx, "/tuples/quarantined/delete", "", request)
+	return s.write(ctx, "/tuples/quarantined/delete", "", "", request)
 }
 
 func get[Out any](ctx context.Context, c *Client, path string) (Out, error) {

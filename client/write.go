@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -13,7 +14,7 @@ import (
 // outcome is not known: the idempotency key, made here where the request has
 // none, lets the server know it.
 func (s *Store) Write(ctx context.Context, request api.WriteRequest) (api.WriteResponse, error) {
-	return s.write(ctx, "/tuples/write", request.IdempotencyKey, request)
+	return s.write(ctx, "/tuples/write", request.IdempotencyKey, request.IdempotencySince, request)
 }
 
 // Create writes tuples that must not be there yet.
@@ -33,23 +34,46 @@ func (s *Store) Delete(ctx context.Context, tuples ...api.Tuple) (api.WriteRespo
 
 // DeleteTuples removes every tuple that a filter selects, in one change.
 func (s *Store) DeleteTuples(ctx context.Context, request api.DeleteRequest) (api.WriteResponse, error) {
-	return s.write(ctx, "/tuples/delete", request.IdempotencyKey, request)
+	return s.write(ctx, "/tuples/delete", request.IdempotencyKey, request.IdempotencySince, request)
 }
 
-func (s *Store) write(ctx context.Context, path, key string, body any) (api.WriteResponse, error) {
-	if key == "" {
-		key = rand.Text()
+func (s *Store) write(ctx context.Context, path, key string, since tuple.Token, body any) (api.WriteResponse, error) {
+	made := key == ""
+	if made {
+		key, since = rand.Text(), s.client.before()
 	}
 	var out api.WriteResponse
-	err := s.change(func() (tuple.Token, error) {
-		err := s.client.do(ctx, call{method: http.MethodPost, path: s.path(path), body: body, safe: true,
-			header: http.Header{api.IdempotencyKey: {key}}}, &out)
+	send := func() (tuple.Token, error) {
+		header := http.Header{api.IdempotencyKey: {key}}
+		if since != "" {
+			header.Set(api.IdempotencySince, string(since))
+		}
+		err := s.client.do(ctx, call{method: http.MethodPost, path: s.path(path), body: body, safe: true, header: header}, &out)
 		return out.Token, err
+	}
+	err := s.change(func() (tuple.Token, error) {
+		token, err := send()
+		if made && since != "" && errors.Is(err, api.ForeignToken) { // the cluster behind the address is another one by now; nothing was written
+			s.client.seen.Store(nil)
+			since = ""
+			token, err = send()
+		}
+		return token, err
 	})
 	if err != nil {
 		return api.WriteResponse{}, err
 	}
+	s.client.seen.Store(&out.Token)
 	return out, nil
+}
+
+// before returns a token of any moment up to now: the one of the last write. The
+// client's first write goes without, and so does one to another cluster.
+func (c *Client) before() tuple.Token {
+	if token := c.seen.Load(); token != nil {
+		return *token
+	}
+	return ""
 }
 
 func operations(op api.Op, tuples []api.Tuple) api.WriteRequest {

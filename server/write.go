@@ -62,6 +62,9 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, change raftstore.
 	if err := faults.Err(); err != nil {
 		return err
 	}
+	if change.FirstTried, err = s.idempotencySince(r); err != nil {
+		return err
+	}
 	if change.IdempotencyKey != "" {
 		change.BodyDigest = sha256.Sum256(append([]byte(r.Pattern+"\n"), body...))
 	}
@@ -92,6 +95,22 @@ func idempotencyKey(r *http.Request) (string, error) {
 		return "", api.NewProblem(api.InvalidValue, "the header "+api.IdempotencyKey+" must stand once and hold 1 to 128 printable ASCII characters without space")
 	}
 	return key, nil
+}
+
+// idempotencySince reads the header: a token from before the first try.
+func (s *Server) idempotencySince(r *http.Request) (tuple.Revision, error) {
+	values := r.Header.Values(api.IdempotencySince)
+	if len(values) == 0 {
+		return 0, nil
+	}
+	if len(values) > 1 {
+		return 0, api.NewProblem(api.InvalidValue, "the header "+api.IdempotencySince+" must stand once")
+	}
+	revision, err := s.node.ParseToken(tuple.Token(values[0]))
+	if err != nil {
+		return 0, err
+	}
+	return revision, nil
 }
 
 var ops = map[api.Op]command.Op{api.Create: command.Create, api.Touch: command.Touch, api.Delete: command.Delete}

@@ -24,6 +24,10 @@ const (
 // IdempotencyKey is the header that makes a repeated write the same write.
 const IdempotencyKey = "Idempotency-Key"
 
+// IdempotencySince is the header with a token from before a write's first try: with
+// it a key that is no longer remembered is told from one that is new.
+const IdempotencySince = "Idempotency-Since"
+
 // Prefix is the version of the surface that this package describes.
 const Prefix = "/v1"
 

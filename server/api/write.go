@@ -58,6 +58,9 @@ type WriteRequest struct {
 	Operations     []Operation    `json:"operations"`
 	Preconditions  []Precondition `json:"preconditions,omitzero"`
 	IdempotencyKey string         `json:"-"` // the Idempotency-Key header; the client makes one where it is empty
+	// IdempotencySince is any token from before the first try with this key, the
+	// Idempotency-Since header. The client sends one with the keys that it makes.
+	IdempotencySince tuple.Token `json:"-"`
 }
 
 // WriteResponse says what a write changed. Its token carries the revision of
@@ -76,6 +79,8 @@ type DeleteRequest struct {
 	All            bool           `json:"all,omitzero"` // needed for a filter that selects everything
 	Preconditions  []Precondition `json:"preconditions,omitzero"`
 	IdempotencyKey string         `json:"-"` // as in WriteRequest
+
+	IdempotencySince tuple.Token `json:"-"` // as in WriteRequest
 }
 
 // QuarantinedRequest is the body of POST …/tuples/quarantined/read: tuples that a
