@@ -32,8 +32,8 @@ func (n *Node) collectLoop(ctx context.Context) {
 		if err := n.collectExpired(ctx); err != nil && ctx.Err() == nil {
 			n.log.Warn("expired tuples could not be removed; they stay without effect", "error", err)
 		}
-		past.note(n.config.Clock(), n.state.AppliedRevision())
-		if err := n.raiseFloor(ctx, past.before(n.config.Clock().Add(-n.config.HistoryWindow))); err != nil && ctx.Err() == nil {
+		past.note(n.Now(), n.state.AppliedRevision())
+		if err := n.raiseFloor(ctx, past.before(n.Now().Add(-n.config.HistoryWindow))); err != nil && ctx.Err() == nil {
 			n.log.Warn("old history could not be dropped", "error", err)
 		}
 	}
@@ -43,7 +43,7 @@ func (n *Node) collectLoop(ctx context.Context) {
 // commands carry, store by store.
 func (n *Node) collectExpired(ctx context.Context) error {
 	for _, store := range n.state.Stores() {
-		more, err := n.state.HasExpired(store.Name, n.config.Clock()) // an entry that finds nothing to do is one that every node keeps
+		more, err := n.state.HasExpired(store.Name, n.Now()) // an entry that finds nothing to do is one that every node keeps
 		for more && err == nil {
 			var result command.Result
 			result, err = n.proposer.propose(ctx, command.Command{Store: store.Name, Body: &command.CollectExpired{Limit: collectLimit}})

@@ -140,6 +140,8 @@ func (n *Node) handle(ctx context.Context, m method, payload []byte) ([]byte, er
 		return n.handleSummary(ctx, payload)
 	case methodFetch:
 		return n.handleFetch(ctx, payload)
+	case methodClock:
+		return binary.BigEndian.AppendUint64(nil, uint64(n.config.Clock().UnixNano())), nil
 	}
 	if n.raft.State() != raft.Leader {
 		return nil, ErrNotLeader

@@ -23,6 +23,7 @@ type fsm struct {
 	state     *state.State
 	snapshots *snapshots
 	fault     func(error) // told once, with the first error that is this node's own
+	members   func(raft.Configuration)
 	damaged   func(error) // told that the state is not what it should be
 
 	halted atomic.Bool   // a local fault: nothing is applied any more
@@ -132,7 +133,7 @@ func (f *fsm) replace(log raft.LogStore, put func() error) error {
 
 // StoreConfiguration lets Raft count changes of membership as applied, so that a
 // snapshot may follow one. The configuration itself is kept with the snapshot.
-func (f *fsm) StoreConfiguration(uint64, raft.Configuration) {}
+func (f *fsm) StoreConfiguration(_ uint64, members raft.Configuration) { f.members(members) }
 
 // Snapshot begins a snapshot of everything applied so far.
 func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {

@@ -69,6 +69,9 @@ func (n *Node) lead(ctx context.Context) {
 func (n *Node) beginTerm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, n.config.MaxWait)
 	defer cancel()
+	if err := n.askClocks(ctx, clockHurry, true); err != nil { // the log's time shall not follow a wrong clock
+		n.log.Debug("the leader's clock could not be compared", "error", err)
+	}
 	if _, err := n.proposer.propose(ctx, command.Command{Body: &command.Marker{}}); err != nil {
 		return err
 	}

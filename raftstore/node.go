@@ -43,6 +43,7 @@ type Node struct {
 	sealing     atomic.Pointer[sealer] // nil until the cluster's identity is known
 
 	handouts handouts
+	clock    *clock
 
 	ctx        context.Context // ends when the node closes or halts
 	cancel     context.CancelFunc

@@ -33,6 +33,7 @@ const (
 	methodRemove                      // a member's id
 	methodSummary                     // summaryRequest; answers summaryAnswer
 	methodFetch                       // fetchRequest; answers a piece of this node's state
+	methodClock                       // answers the time of this node's machine
 )
 
 // Methods about membership.

@@ -58,7 +58,8 @@ func Open(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{config: config, log: config.Logger, ready: make(chan struct{}), refused: make(chan struct{}), started: make(chan struct{})}
+	n := &Node{config: config, log: config.Logger, ready: make(chan struct{}), refused: make(chan struct{}), started: make(chan struct{}),
+		clock: newClock(config.Clock)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.release())
@@ -115,7 +116,7 @@ func (n *Node) open() (err error) {
 			return err
 		}
 	}
-	n.fsm = &fsm{state: n.state, snapshots: n.snapshots, fault: n.halt, damaged: n.damaged, suspended: n.rebuilds.cause != nil}
+	n.fsm = &fsm{state: n.state, snapshots: n.snapshots, fault: n.halt, members: n.clock.members, damaged: n.damaged, suspended: n.rebuilds.cause != nil}
 	return nil
 }
 
@@ -251,7 +252,7 @@ func (n *Node) start() (alone bool, err error) {
 		return false, errors.Join(fmt.Errorf("start Raft: %w", err), closeTransport(transport))
 	}
 	n.transport = transport
-	n.proposer = newProposer(n.raft, n.config.Clock)
+	n.proposer = newProposer(n.raft, n.clock.now)
 	n.localReads = newReadBatch(n.ctx.Done(), n.verifyIndex)
 	n.remoteReads = newReadBatch(n.ctx.Done(), n.remoteIndex)
 	servers, err := n.servers()
@@ -264,6 +265,8 @@ func (n *Node) start() (alone bool, err error) {
 	n.background.Go(func() { n.readyLoop(n.ctx) })
 	n.background.Go(func() { n.scrubLoop(n.ctx) })
 	n.background.Go(func() { n.compareLoop(n.ctx) })
+	n.clock.members(raft.Configuration{Servers: servers})
+	n.background.Go(func() { n.clockLoop(n.ctx) })
 	if n.rebuilds.cause != nil { // found damaged by open
 		n.rebuilding.Go(func() { n.rebuildLoop(n.ctx) })
 	}
