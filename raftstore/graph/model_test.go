@@ -279,13 +279,19 @@ func (h *history) pick(back int) (tuple.Revision, model) {
 // compares all they say with the model of their revision.
 func TestViewsAgainstModel(t *testing.T) {
 	for name, x := range map[string]*graph.Index{"fresh": graph.New(), "where moments wrap": graph.NewAt(1<<31 - 500)} {
-		t.Run(name, func(t *testing.T) { againstModel(t, x, 1500) })
+		t.Run(name, func(t *testing.T) { againstModel(t, x, 0, model{}, 1500) })
 	}
+	r, start := rand.New(rand.NewPCG(2, 2)), model{}
+	for range 20 {
+		start = start.apply(randomChanges(r, 12, false))
+	}
+	t.Run("built at once", func(t *testing.T) { againstModel(t, build(t, start, 5, 2), 5, start, 1500) })
 }
 
-func againstModel(t *testing.T, x *graph.Index, writes int) {
+// againstModel writes to an index that holds a model at a revision.
+func againstModel(t *testing.T, x *graph.Index, revision tuple.Revision, current model, writes int) {
 	var h history
-	h.push(0, model{})
+	h.push(revision, current)
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	for reader := range 3 {
@@ -317,7 +323,6 @@ func againstModel(t *testing.T, x *graph.Index, writes int) {
 		})
 	}
 	r := rand.New(rand.NewPCG(7, 7))
-	current, revision := model{}, tuple.Revision(0)
 	for i := range writes {
 		revision += tuple.Revision(1 + r.IntN(3))
 		changes := randomChanges(r, 12, i/200%3 == 2)
