@@ -141,3 +141,20 @@ func BenchmarkLookupObjects100000(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCheckAll asks about 1,000 users of 300 groups in one batch.
+func BenchmarkCheckAll(b *testing.B) {
+	v := subgroups(300).view(b, groups())
+	var questions []engine.Question
+	for i := range 1000 {
+		questions = append(questions, question(b, fmt.Sprintf("user:u%d-%d view document:readme", i%400, i%10)))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		results, err := engine.CheckAll(b.Context(), v, questions)
+		if err != nil || results[0].Answer.Outcome != engine.Allowed || results[350].Answer.Outcome != engine.Denied {
+			b.Fatal(results, err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(questions)), "ns/item")
+}

@@ -36,8 +36,8 @@ func StreamSubjects(ctx context.Context, v View, q SubjectsQuestion, after strin
 	})
 }
 
-// memoWeight is how many atoms a lookup of subjects keeps: one subject's serve
-// no other.
+// memoWeight is how many atoms, met on the way down or up, a lookup of subjects
+// keeps: one subject's serve no other.
 const memoWeight = 1 << 16
 
 func (e *evaluation) lookupSubjects(q SubjectsQuestion, after string, yield func(FoundSubject, error) bool) error {
@@ -100,7 +100,7 @@ func (e *evaluation) standing(c candidate, n tuple.Node, relation tuple.Relation
 	if c.certain {
 		return Answer{Outcome: Allowed}, nil
 	}
-	if len(e.atoms) > memoWeight {
+	if max(len(e.atoms), len(e.reach.met), len(e.subjects)) > memoWeight {
 		e.forget()
 	}
 	subject, err := e.subjectNumber(c.ref)
