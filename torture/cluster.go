@@ -16,7 +16,7 @@ import (
 	"github.com/pemba-authz/pemba/server/api"
 )
 
-const members = 3
+const members = 3 // where nothing else is said
 
 // node is one process, or the place where one runs.
 type node struct {
@@ -201,7 +201,7 @@ func (n *node) end(s syscall.Signal) error {
 func (k *cluster) leader(ctx context.Context) *node {
 	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
-	leads := make(chan *node, members)
+	leads := make(chan *node, len(k.nodes))
 	var asking sync.WaitGroup
 	for _, n := range k.nodes {
 		asking.Go(func() {

@@ -16,6 +16,7 @@ type fault struct {
 	name   string
 	weight int
 	spaces bool // only in namespaces
+	alone  bool // also of a single node
 	do     func(ctx context.Context, k *cluster, target, other *node, random *rand.Rand) (mend func() error, err error)
 }
 
@@ -60,31 +61,31 @@ func powerless(k *cluster, random *rand.Rand, nodes ...*node) (func() error, err
 }
 
 var faults = []fault{
-	{"kill", 6, false, func(_ context.Context, k *cluster, n, _ *node, random *rand.Rand) (func() error, error) {
+	{"kill", 6, false, true, func(_ context.Context, k *cluster, n, _ *node, random *rand.Rand) (func() error, error) {
 		n.kill()
 		return restart(k, random, n), nil
 	}},
-	{"kill-two", 1, false, func(_ context.Context, k *cluster, n, o *node, random *rand.Rand) (func() error, error) {
+	{"kill-two", 1, false, false, func(_ context.Context, k *cluster, n, o *node, random *rand.Rand) (func() error, error) {
 		n.kill()
 		o.kill()
 		return restart(k, random, n, o), nil
 	}},
-	{"kill-all", 1, false, func(_ context.Context, k *cluster, _, _ *node, random *rand.Rand) (func() error, error) {
+	{"kill-all", 1, false, true, func(_ context.Context, k *cluster, _, _ *node, random *rand.Rand) (func() error, error) {
 		for _, n := range k.nodes {
 			n.kill()
 		}
 		return restart(k, random, k.nodes...), nil
 	}},
-	{"stop", 2, false, func(_ context.Context, k *cluster, n, _ *node, random *rand.Rand) (func() error, error) {
+	{"stop", 2, false, true, func(_ context.Context, k *cluster, n, _ *node, random *rand.Rand) (func() error, error) {
 		err := n.end(syscall.SIGTERM)
 		return restart(k, random, n), err
 	}},
-	{"pause", 3, false, func(_ context.Context, _ *cluster, n, _ *node, random *rand.Rand) (func() error, error) {
+	{"pause", 3, false, true, func(_ context.Context, _ *cluster, n, _ *node, random *rand.Rand) (func() error, error) {
 		n.signal(syscall.SIGSTOP)
 		time.Sleep(time.Duration(100+random.IntN(3000)) * time.Millisecond)
 		return func() error { n.signal(syscall.SIGCONT); return nil }, nil
 	}},
-	{"cut-off", 3, true, func(_ context.Context, k *cluster, n, _ *node, _ *rand.Rand) (func() error, error) {
+	{"cut-off", 3, true, false, func(_ context.Context, k *cluster, n, _ *node, _ *rand.Rand) (func() error, error) {
 		both := func(on bool) (err error) {
 			for _, o := range k.others(n) {
 				err = errors.Join(err, cut(n, o, on), cut(o, n, on))
@@ -93,16 +94,16 @@ var faults = []fault{
 		}
 		return func() error { return both(false) }, both(true)
 	}},
-	{"cut-link", 2, true, func(_ context.Context, _ *cluster, n, o *node, _ *rand.Rand) (func() error, error) {
+	{"cut-link", 2, true, false, func(_ context.Context, _ *cluster, n, o *node, _ *rand.Rand) (func() error, error) {
 		return func() error { return errors.Join(cut(n, o, false), cut(o, n, false)) }, errors.Join(cut(n, o, true), cut(o, n, true))
 	}},
-	{"cut-one-way", 3, true, func(_ context.Context, _ *cluster, n, o *node, _ *rand.Rand) (func() error, error) {
+	{"cut-one-way", 3, true, false, func(_ context.Context, _ *cluster, n, o *node, _ *rand.Rand) (func() error, error) {
 		return func() error { return cut(n, o, false) }, cut(n, o, true)
 	}},
-	{"unplug", 2, true, func(_ context.Context, _ *cluster, n, _ *node, _ *rand.Rand) (func() error, error) {
+	{"unplug", 2, true, true, func(_ context.Context, _ *cluster, n, _ *node, _ *rand.Rand) (func() error, error) {
 		return func() error { return n.space().plug(true) }, n.space().plug(false)
 	}},
-	{"flap", 2, true, func(_ context.Context, _ *cluster, n, o *node, random *rand.Rand) (func() error, error) {
+	{"flap", 2, true, false, func(_ context.Context, _ *cluster, n, o *node, random *rand.Rand) (func() error, error) {
 		for range 10 {
 			if err := cut(n, o, true); err != nil {
 				return nothing, err
@@ -115,16 +116,16 @@ var faults = []fault{
 		}
 		return nothing, nil
 	}},
-	{"slow", 2, true, func(_ context.Context, _ *cluster, n, _ *node, _ *rand.Rand) (func() error, error) {
+	{"slow", 2, true, true, func(_ context.Context, _ *cluster, n, _ *node, _ *rand.Rand) (func() error, error) {
 		return n.space().fast, n.space().slow()
 	}},
-	{"power", 4, true, func(_ context.Context, k *cluster, n, _ *node, random *rand.Rand) (func() error, error) {
+	{"power", 4, true, true, func(_ context.Context, k *cluster, n, _ *node, random *rand.Rand) (func() error, error) {
 		return powerless(k, random, n)
 	}},
-	{"power-all", 2, true, func(_ context.Context, k *cluster, _, _ *node, random *rand.Rand) (func() error, error) {
+	{"power-all", 2, true, true, func(_ context.Context, k *cluster, _, _ *node, random *rand.Rand) (func() error, error) {
 		return powerless(k, random, k.nodes...)
 	}},
-	{"freeze", 1, true, func(_ context.Context, _ *cluster, n, _ *node, random *rand.Rand) (func() error, error) {
+	{"freeze", 1, true, true, func(_ context.Context, _ *cluster, n, _ *node, random *rand.Rand) (func() error, error) {
 		err := n.space().freeze(true)
 		time.Sleep(time.Duration(9+random.IntN(6)) * time.Second) // a node gives up leadership after 10 s
 		return func() error { return n.space().freeze(false) }, err
@@ -135,13 +136,13 @@ var faults = []fault{
 func choose(c Config) ([]fault, error) {
 	var chosen []fault
 	for _, f := range faults {
-		if (len(c.Faults) == 0 || slices.Contains(c.Faults, f.name)) && (!f.spaces || !c.Loopback) {
+		if (len(c.Faults) == 0 || slices.Contains(c.Faults, f.name)) && (!f.spaces || !c.Loopback) && (f.alone || c.Nodes > 1) {
 			chosen = append(chosen, f)
 		}
 	}
 	for _, name := range c.Faults {
 		if !slices.ContainsFunc(chosen, func(f fault) bool { return f.name == name }) {
-			return nil, fmt.Errorf("there is no fault %q, or it needs namespaces", name)
+			return nil, fmt.Errorf("there is no fault %q, or it needs namespaces or more than one node", name)
 		}
 	}
 	return chosen, nil

@@ -78,7 +78,7 @@ func (l *load) client(ctx context.Context, id int, random *rand.Rand) {
 }
 
 func (l *load) any(random *rand.Rand) *client.Store {
-	return l.cluster.nodes[random.IntN(members)].client.Store(storeName)
+	return l.cluster.nodes[random.IntN(len(l.cluster.nodes))].client.Store(storeName)
 }
 
 func (l *load) register(random *rand.Rand) string {

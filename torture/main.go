@@ -29,6 +29,7 @@ type Config struct {
 	Duration time.Duration // of the faults
 	Seed     uint64        // of the faults and the load
 	Clients  int
+	Nodes    int      // 0 is 3
 	Loopback bool     // no namespaces even as root
 	Port     int      // the first port on loopback; six are used
 	Faults   []string // by name; empty: all that the machine allows
@@ -43,6 +44,7 @@ func main() {
 	flag.StringVar(&c.Pemba, "pemba", "", "the `BINARY` to run; built from this folder's sources without it")
 	flag.DurationVar(&c.Duration, "duration", time.Minute, "how long faults are injected")
 	flag.Uint64Var(&c.Seed, "seed", rand.Uint64(), "of the faults and the load")
+	flag.IntVar(&c.Nodes, "nodes", 3, "how many nodes")
 	flag.IntVar(&c.Clients, "clients", 12, "how many clients write and ask at once")
 	flag.BoolVar(&c.Loopback, "loopback", os.Getuid() != 0, "use loopback addresses instead of network namespaces")
 	flag.IntVar(&c.Port, "port", 18800, "the first of six ports on loopback")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ const comeback = time.Minute
 // Run injects faults into a cluster of its own, checks everything and reports.
 // The error says what was found.
 func Run(ctx context.Context, c Config) (report string, err error) {
+	c.Nodes = cmp.Or(c.Nodes, members)
 	chosen, err := choose(c)
 	if err != nil {
 		return "", err
@@ -39,12 +41,12 @@ func Run(ctx context.Context, c Config) (report string, err error) {
 			}
 		}()
 	}
-	k, err := newCluster(ctx, c, members)
+	k, err := newCluster(ctx, c, c.Nodes)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, k.close()) }()
-	c.Verbose("three nodes in %s, seed %d", c.Dir, c.Seed)
+	c.Verbose("%d nodes in %s, seed %d", c.Nodes, c.Dir, c.Seed)
 	l := &load{cluster: k, history: &history{grown: map[string]grown{}}}
 	if err := l.prepare(ctx); err != nil {
 		return "", err
@@ -90,7 +92,7 @@ func (r *trial) torment(ctx context.Context, chosen []fault) error {
 	}
 	for round := 0; time.Since(begin) < r.config.Duration && ctx.Err() == nil; round++ {
 		f := draw(chosen, random)
-		target := r.cluster.nodes[random.IntN(members)]
+		target := r.cluster.nodes[random.IntN(r.config.Nodes)]
 		leader := r.cluster.leader(ctx)
 		if random.IntN(3) > 0 && leader != nil {
 			target = leader
@@ -98,8 +100,10 @@ func (r *trial) torment(ctx context.Context, chosen []fault) error {
 		if leader != nil {
 			r.leaders[leader.number]++
 		}
-		others := r.cluster.others(target)
-		other := others[random.IntN(len(others))]
+		other := target
+		if others := r.cluster.others(target); len(others) > 0 {
+			other = others[random.IntN(len(others))]
+		}
 		r.config.Verbose("%6.1fs %s: node %d (leader: %v) and %d", time.Since(begin).Seconds(), f.name, target.number, target == leader, other.number)
 		r.faults[f.name]++
 		h := r.load.history
@@ -111,7 +115,7 @@ func (r *trial) torment(ctx context.Context, chosen []fault) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
-		if target == leader && (f.name == "kill" || f.name == "stop" || f.name == "freeze" || f.name == "power" || f.name == "unplug") {
+		if target == leader && r.config.Nodes > 1 && (f.name == "kill" || f.name == "stop" || f.name == "freeze" || f.name == "power" || f.name == "unplug") {
 			if err := r.writesAgain(ctx, hit.Add(time.Second)); err != nil { // answers that were under way come until then
 				return fmt.Errorf("%s of the leader: %w", f.name, err)
 			}
@@ -156,7 +160,7 @@ func (r *trial) writesAgain(ctx context.Context, after time.Time) error {
 // with each other.
 func (r *trial) check(ctx context.Context) error {
 	h := r.load.history
-	if err := r.cluster.waitVoters(ctx, members); err != nil {
+	if err := r.cluster.waitVoters(ctx, r.config.Nodes); err != nil {
 		return err
 	}
 	for _, n := range r.cluster.nodes {
