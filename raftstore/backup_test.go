@@ -284,6 +284,17 @@ func TestRestoreRefuses(t *testing.T) {
 		flipped[at] ^= 1 << r.IntN(8)
 		refused(fmt.Sprint("byte ", at, " flipped"), flipped, backup.ErrDamaged, backup.ErrForeign, backup.ErrNewer, backup.ErrTruncated)
 	}
+	for range 300 { // without a disk
+		at := r.IntN(len(whole))
+		flipped := bytes.Clone(whole)
+		flipped[at] ^= 1 << r.IntN(8)
+		for _, file := range [][]byte{whole[:at], flipped} {
+			var fault *backup.FaultError
+			if _, _, err := raftstore.VerifyBackup(bytes.NewReader(file)); !errors.As(err, &fault) {
+				t.Fatalf("cut or flipped at byte %d: %v", at, err)
+			}
+		}
+	}
 	refused("a file of something else", []byte("once upon a time"), backup.ErrForeign)
 
 	// A file whose checksums are right, around content that is not.
