@@ -28,7 +28,7 @@ type objects struct {
 
 // A subject in a list is its number and, in the low bits, what it is.
 const (
-	isUser = iota
+	isUser = iota + 1
 	isGroup
 	isEveryone
 	subjectBits = 2
