@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/raftstore/disk"
 	"github.com/pemba-authz/pemba/raftstore/pki"
 )
@@ -46,6 +47,13 @@ type Config struct {
 	// Replica lets the node join without a vote, and for good: it follows and answers
 	// questions, and counts for no majority. It only matters when the node joins first.
 	Replica bool
+
+	// RemoveDeadAfter is how long a member may not answer the leader before it is
+	// removed for good. 0 never removes one.
+	RemoveDeadAfter time.Duration
+
+	// MinVoters is how many members with a vote RemoveDeadAfter leaves at least. 0 is 3.
+	MinVoters int
 
 	// Certificates are this node's certificate and key, and whom it trusts: every
 	// connection to and from the cluster port is mutual TLS then. They are read again
@@ -132,11 +140,12 @@ type Config struct {
 
 	// What follows is the system's where it is nil or "". Tests set it.
 
-	boot      string                              // the name of the system's boot
-	freeSpace func(string) (int64, error)         // of the disk of a folder
-	network   network                             // that the cluster port is on
-	transport func(raft.Transport) raft.Transport // puts faults into Raft's messages
-	storing   func()                              // is called before every append to the log: a disk that is slow, or hangs
+	boot         string                              // the name of the system's boot
+	freeSpace    func(string) (int64, error)         // of the disk of a folder
+	firstFeature uint32                              // the feature level that a new cluster begins with; 0: this build's. Tests set it.
+	network      network                             // that the cluster port is on
+	transport    func(raft.Transport) raft.Transport // puts faults into Raft's messages
+	storing      func()                              // is called before every append to the log: a disk that is slow, or hangs
 }
 
 // Defaults of Config.
@@ -172,6 +181,8 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.HistoryWindow, DefaultHistoryWindow)
 	orDefault(&c.CollectInterval, DefaultCollectInterval)
 	orDefault(&c.ScrubInterval, DefaultScrubInterval)
+	orDefault(&c.MinVoters, 3)
+	orDefault(&c.firstFeature, uint32(command.FeatureLevel))
 	orDefault(&c.CertificateInterval, 10*time.Second)
 	orDefault(&c.CompareInterval, DefaultCompareInterval)
 	orDefault(&c.HeartbeatTimeout, 400*time.Millisecond)

@@ -125,6 +125,15 @@ var (
 	// ErrRecoveryUnderWay means that a recovery of the folder was cut off.
 	ErrRecoveryUnderWay = errors.New("a recovery of this folder was cut off; run it again before the node is started")
 
+	// ErrQuorumAtRisk means that without a member's vote the others could elect nobody.
+	ErrQuorumAtRisk = errors.New("without this member's vote the others would be no majority; bring members back first, or remove those that are gone")
+
+	// ErrLagging means that a member has to catch up before it gets a vote.
+	ErrLagging = errors.New("the member has not caught up with the leader; try again when it has")
+
+	// ErrTransfer means that leadership was not handed over. The leader leads on.
+	ErrTransfer = errors.New("leadership could not be handed over")
+
 	// ErrUnknownMember means that no member has the id.
 	ErrUnknownMember = errors.New("no member of the cluster has this id")
 )

@@ -89,6 +89,20 @@ func (n *Node) TransferLeadership(ctx context.Context) error { return n.transfer
 // RaftTransfer has Raft itself hand leadership over; nobody waits for it.
 func (n *Node) RaftTransfer() { n.raft.LeadershipTransfer() }
 
+// RecordFeature has the cluster believe that a member's build knows a level.
+func (n *Node) RecordFeature(ctx context.Context, id string, level uint32) error {
+	m, _ := n.recorded(id)
+	m.Feature = level
+	_, err := n.propose(ctx, command.Command{Body: &command.SetMember{Member: m}})
+	return err
+}
+
+// OfFeature1 lets a cluster begin as an older build would have made it.
+func (c Config) OfFeature1() Config {
+	c.firstFeature = 1
+	return c
+}
+
 // UseFeature makes the cluster use a level as if every member's build knew it.
 func (n *Node) UseFeature(ctx context.Context, level uint32) error {
 	self, _ := n.recorded(n.id)

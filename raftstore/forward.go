@@ -138,6 +138,8 @@ func (n *Node) handle(ctx context.Context, m method, payload []byte) ([]byte, er
 		return binary.BigEndian.AppendUint64(nil, n.raft.LastIndex()), nil
 	case methodSummary:
 		return n.handleSummary(ctx, payload)
+	case methodPing:
+		return binary.BigEndian.AppendUint64(nil, uint64(n.state.AppliedRevision())), nil
 	case methodFetch:
 		return n.handleFetch(ctx, payload)
 	case methodClock:
@@ -156,6 +158,8 @@ func (n *Node) handle(ctx context.Context, m method, payload []byte) ([]byte, er
 		}
 		answer := binary.BigEndian.AppendUint64(nil, uint64(index.revision))
 		return binary.BigEndian.AppendUint64(answer, uint64(index.last)), nil
+	case methodChange:
+		return n.handleChange(ctx, payload)
 	case methodRemove:
 		return nil, n.removeMember(ctx, string(payload))
 	}

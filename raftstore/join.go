@@ -275,30 +275,10 @@ func (n *Node) recordMember(ctx context.Context, m command.Member) error {
 }
 
 // Remove takes a member out of the cluster for good. Its folder must not be used
-// again. Errors: ErrUnknownMember, ErrLastMember, ErrNotLeader, ErrOutcomeUnknown.
+// again. Errors: ErrUnknownMember, ErrLastMember, ErrQuorumAtRisk, ErrNotLeader,
+// ErrOutcomeUnknown.
 func (n *Node) Remove(ctx context.Context, id string) error {
-	if err := n.answering(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, n.config.MaxWait)
-	defer cancel()
-	return n.untilLeader(ctx, func() error {
-		if n.raft.State() == raft.Leader {
-			return n.removeMember(ctx, id)
-		}
-		address, err := n.leaderAddress()
-		if err != nil {
-			return err
-		}
-		_, err = n.peers.call(ctx, address, methodRemove, []byte(id))
-		switch {
-		case errors.Is(err, errUnsent):
-			return notProposed(err)
-		case errors.Is(err, errUnanswered):
-			return unknownOutcome(err)
-		}
-		return err
-	})
+	return n.atLeader(ctx, methodRemove, []byte(id), func(ctx context.Context) error { return n.removeMember(ctx, id) })
 }
 
 // removeMember is the leader's part. A leader that is to go hands over first, and
@@ -308,27 +288,20 @@ func (n *Node) removeMember(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	found := false
-	for _, s := range servers {
-		found = found || string(s.ID) == id
-	}
-	if !found {
+	gone := serverOf(servers, id)
+	if gone.ID == "" {
 		return fmt.Errorf("%w: %q", ErrUnknownMember, id)
 	}
+	if gone.Suffrage == raft.Voter {
+		if err := n.mayLose(ctx, servers, gone); err != nil {
+			return err
+		}
+	}
 	if id == n.id {
-		if len(servers) == 1 {
-			return ErrLastMember
-		}
-		if err := n.transfer(ctx); err != nil {
-			return notProposed(err)
-		}
-		return ErrNotLeader
+		return n.stepAside(ctx)
 	}
 	if err := n.raft.RemoveServer(raft.ServerID(id), 0, joinStep).Error(); err != nil {
-		if errors.Is(err, raft.ErrNotLeader) {
-			return notProposed(err)
-		}
-		return unknownOutcome(err)
+		return changeError(err)
 	}
 	_, err = n.proposer.propose(ctx, command.Command{Body: &command.SetMember{Member: command.Member{ID: id}, Remove: true}})
 	return err

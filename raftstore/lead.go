@@ -3,6 +3,7 @@ package raftstore
 import (
 	"context"
 	"crypto/rand"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -34,7 +35,10 @@ func (n *Node) startLeading(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	n.background.Go(func() {
 		defer close(done)
+		var attending sync.WaitGroup
+		attending.Go(func() { n.attendLoop(ctx) })
 		n.lead(ctx)
+		attending.Wait()
 	})
 	return func() {
 		cancel()
@@ -84,7 +88,7 @@ func (n *Node) beginTerm(ctx context.Context) error {
 	}
 	// A new cluster has no older build that would have to follow. Its identity comes
 	// last: nodes are ready once they know it.
-	if _, err := n.proposer.propose(ctx, command.Command{Body: &command.SetFeature{Level: command.FeatureLevel}}); err != nil {
+	if _, err := n.proposer.propose(ctx, command.Command{Body: &command.SetFeature{Level: n.config.firstFeature}}); err != nil {
 		return err
 	}
 	var init command.ClusterInit

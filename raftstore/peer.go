@@ -39,6 +39,8 @@ const (
 // Methods about membership.
 const (
 	methodStanding method = 32 + iota // a node's id; answers its standing
+	methodPing                        // answers the revision that the member has applied
+	methodChange                      // memberChange
 )
 
 func writeFrame(w io.Writer, id uint64, kind byte, payload []byte) error {

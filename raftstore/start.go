@@ -280,6 +280,7 @@ func (n *Node) start() (alone bool, err error) {
 		n.port.open()
 		n.watchCertificates()
 		n.background.Go(func() { n.standingLoop(n.ctx) })
+		n.background.Go(func() { n.announceLoop(n.ctx) })
 	}
 	alone = len(servers) == 1 && string(servers[0].ID) == n.id
 	if alone {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/raftstore/graph"
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -16,7 +18,9 @@ type Member struct {
 	Name        string // of its certificate; "" without one
 	Address     string // host:port of the cluster port
 	HTTPAddress string // URL of its HTTP surface; "" when it told none
-	Voter       bool   // false while it catches up
+	Voter       bool   // false while it catches up, and of a replica
+	Replica     bool   // without a vote for good
+	Feature     uint32 // the feature level that its build knows
 	Leader      bool
 }
 
@@ -28,6 +32,7 @@ type Status struct {
 	Term      uint64
 	Leader    Member // zero when none is known
 	Members   []Member
+	Feature   uint32         // the feature level that the cluster uses
 	Applied   tuple.Revision // the last change that this node has applied
 	Durable   tuple.Revision // the last one that survives a power loss without the log
 	LogFirst  uint64         // the oldest index of the log
@@ -127,6 +132,7 @@ func (n *Node) Status() Status {
 		NodeID:   n.id,
 		Role:     strings.ToLower(n.raft.State().String()),
 		Term:     n.raft.CurrentTerm(),
+		Feature:  n.state.Feature(),
 		Applied:  n.state.AppliedRevision(),
 		LogLast:  n.raft.LastIndex(),
 		LogBytes: n.raftLog.Bytes(),
@@ -169,7 +175,10 @@ func (n *Node) members() (all []Member, leader Member) {
 	for _, s := range servers {
 		m := Member{
 			ID: string(s.ID), Name: told[string(s.ID)].Name, Address: string(s.Address), HTTPAddress: told[string(s.ID)].API,
-			Voter: s.Suffrage == 0, Leader: s.ID == leaderID,
+			Voter: s.Suffrage == raft.Voter, Feature: told[string(s.ID)].Feature, Leader: s.ID == leaderID,
+		}
+		if known, ok := told[m.ID]; ok {
+			m.Replica = !m.Voter && !known.Voter
 		}
 		if m.Leader {
 			leader = m
