@@ -106,6 +106,46 @@ func (c *Client) RemoveMember(ctx context.Context, id string) (api.Cluster, erro
 	return out, nil
 }
 
+// PromoteMember gives a replica a vote, once it has caught up.
+func (c *Client) PromoteMember(ctx context.Context, id string) (api.Cluster, error) {
+	return c.changeCluster(ctx, "/members/"+url.PathEscape(id)+"/promote")
+}
+
+// DemoteMember takes a member's vote: it follows and answers questions from then on.
+func (c *Client) DemoteMember(ctx context.Context, id string) (api.Cluster, error) {
+	return c.changeCluster(ctx, "/members/"+url.PathEscape(id)+"/demote")
+}
+
+// TransferLeadership makes another member lead.
+func (c *Client) TransferLeadership(ctx context.Context) (api.Cluster, error) {
+	return c.changeCluster(ctx, "/transfer")
+}
+
+// LeaveCluster takes the asked node out of its cluster for good. Give the client
+// the address of that node alone.
+func (c *Client) LeaveCluster(ctx context.Context) (api.Cluster, error) {
+	return c.changeCluster(ctx, "/leave")
+}
+
+func (c *Client) changeCluster(ctx context.Context, path string) (api.Cluster, error) {
+	var out api.Cluster
+	if err := c.do(ctx, call{method: http.MethodPost, path: api.Prefix + "/cluster" + path}, &out); err != nil {
+		return api.Cluster{}, err
+	}
+	return out, nil
+}
+
+// RaiseFeature lets the cluster use what came with a feature level; 0 is the
+// highest that the asked node's build knows. There is no way back.
+func (c *Client) RaiseFeature(ctx context.Context, level uint32) (api.FeatureResponse, error) {
+	var out api.FeatureResponse
+	path := api.Prefix + "/cluster/feature"
+	if err := c.do(ctx, call{method: http.MethodPost, path: path, body: api.FeatureRequest{Level: level}, safe: true}, &out); err != nil {
+		return api.FeatureResponse{}, err
+	}
+	return out, nil
+}
+
 // NewJoinToken makes a token with which one node can join the cluster.
 func (c *Client) NewJoinToken(ctx context.Context, request api.JoinTokenRequest) (api.JoinTokenResponse, error) {
 	var out api.JoinTokenResponse

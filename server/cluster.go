@@ -17,9 +17,9 @@ func (s *Server) getLimits(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) getCluster(w http.ResponseWriter, r *http.Request) error {
 	status := s.node.Status()
 	out := api.Cluster{ClusterID: status.ClusterID, NodeID: status.NodeID, LeaderID: status.Leader.ID, Role: status.Role,
-		Ready: status.Ready, Reason: status.NotReady, Secured: s.node.Secured(), Members: make([]api.Member, len(status.Members))}
+		Ready: status.Ready, Reason: status.NotReady, Secured: s.node.Secured(), Feature: status.Feature, Members: make([]api.Member, len(status.Members))}
 	for i, m := range status.Members {
-		out.Members[i] = api.Member{ID: m.ID, Address: m.Address, API: m.HTTPAddress, Voter: m.Voter, Leader: m.Leader}
+		out.Members[i] = api.Member{ID: m.ID, Address: m.Address, API: m.HTTPAddress, Name: m.Name, Voter: m.Voter, Replica: m.Replica, Feature: m.Feature, Leader: m.Leader}
 	}
 	if token, err := s.node.Token(status.Applied); err == nil { // a node that is not ready has no key to seal with
 		out.Token = token
@@ -33,6 +33,53 @@ func (s *Server) removeMember(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.getCluster(w, r)
+}
+
+// promoteMember answers POST /v1/cluster/members/{member}/promote.
+func (s *Server) promoteMember(w http.ResponseWriter, r *http.Request) error {
+	if err := s.node.Promote(r.Context(), r.PathValue("member")); err != nil {
+		return err
+	}
+	return s.getCluster(w, r)
+}
+
+// demoteMember answers POST /v1/cluster/members/{member}/demote.
+func (s *Server) demoteMember(w http.ResponseWriter, r *http.Request) error {
+	if err := s.node.Demote(r.Context(), r.PathValue("member")); err != nil {
+		return err
+	}
+	return s.getCluster(w, r)
+}
+
+// transferLeadership answers POST /v1/cluster/transfer.
+func (s *Server) transferLeadership(w http.ResponseWriter, r *http.Request) error {
+	if err := s.node.Transfer(r.Context()); err != nil {
+		return err
+	}
+	return s.getCluster(w, r)
+}
+
+// leaveCluster answers POST /v1/cluster/leave: the asked node leaves.
+func (s *Server) leaveCluster(w http.ResponseWriter, r *http.Request) error {
+	if err := s.node.Leave(r.Context()); err != nil {
+		return err
+	}
+	return s.getCluster(w, r)
+}
+
+// raiseFeature answers POST /v1/cluster/feature.
+func (s *Server) raiseFeature(w http.ResponseWriter, r *http.Request) error {
+	var request api.FeatureRequest
+	if r.ContentLength != 0 {
+		if _, err := s.decode(w, r, &request); err != nil {
+			return err
+		}
+	}
+	level, err := s.node.RaiseFeature(r.Context(), request.Level)
+	if err != nil {
+		return err
+	}
+	return respond(w, http.StatusOK, api.FeatureResponse{Level: level})
 }
 
 // newJoinToken answers POST /v1/cluster/tokens. The token is shown here and nowhere else.

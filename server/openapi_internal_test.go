@@ -56,7 +56,7 @@ var bodies = []any{api.CheckRequest{}, api.CheckResponse{}, api.BatchRequest{}, 
 	api.ReadRequest{}, api.ReadResponse{}, api.Operation{}, api.Precondition{}, api.WriteRequest{}, api.WriteResponse{}, api.DeleteRequest{},
 	api.QuarantinedRequest{}, api.DeleteQuarantinedRequest{}, api.QuarantinedResponse{}, api.SchemaFile{}, api.SchemaSource{}, api.PutSchemaRequest{}, api.PutSchemaResponse{},
 	api.SchemaResponse{}, api.SchemaVersion{}, api.SchemaVersionsResponse{}, api.ValidateSchemaResponse{}, api.DiffSchemaRequest{}, api.DiffSchemaResponse{}, api.SchemaChange{}, api.Orphan{}, api.Flip{}, api.Regression{}, api.Store{}, api.PutStoreRequest{}, api.PutStoreResponse{},
-	api.StoresResponse{}, api.DeleteStoreResponse{}, api.Limits{}, api.Cluster{}, api.JoinTokenRequest{}, api.JoinTokenResponse{}, api.Member{}, api.VerifyResponse{}, api.VerifiedMember{}, api.VerifiedStore{}, api.Health{}, api.Problem{}, api.Fault{}, api.StreamEnd{},
+	api.StoresResponse{}, api.DeleteStoreResponse{}, api.Limits{}, api.Cluster{}, api.FeatureRequest{}, api.FeatureResponse{}, api.JoinTokenRequest{}, api.JoinTokenResponse{}, api.Member{}, api.VerifyResponse{}, api.VerifiedMember{}, api.VerifiedStore{}, api.Health{}, api.Problem{}, api.Fault{}, api.StreamEnd{},
 	api.WatchLine{}, api.Event{}, api.TupleChange{}, api.Heartbeat{}}
 
 func TestOpenAPIDescribesTheTypes(t *testing.T) {

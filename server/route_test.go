@@ -288,6 +288,25 @@ func (j *journey) leave() {
 			j.t.Errorf("a join token of %d s: %v", seconds, err)
 		}
 	}
+	raised, err := j.client.RaiseFeature(j.ctx, 0)
+	j.must(err)
+	j.same(raised.Level, cluster.Feature)
+	for what, ask := range map[api.Code]func() (api.Cluster, error){
+		api.UnknownNode:    func() (api.Cluster, error) { return j.client.PromoteMember(j.ctx, "nobody") },
+		api.TransferFailed: func() (api.Cluster, error) { return j.client.TransferLeadership(j.ctx) },
+	} {
+		if _, err := ask(); !errors.Is(err, what) {
+			j.t.Errorf("got %v, want %s", err, what)
+		}
+	}
+	for _, ask := range []func() (api.Cluster, error){
+		func() (api.Cluster, error) { return j.client.DemoteMember(j.ctx, cluster.NodeID) },
+		func() (api.Cluster, error) { return j.client.LeaveCluster(j.ctx) },
+	} {
+		if _, err := ask(); !errors.Is(err, api.LastMember) {
+			j.t.Errorf("the only member: %v", err)
+		}
+	}
 	if _, err := j.client.RemoveMember(j.ctx, "nobody"); err == nil {
 		j.t.Error("a member that is not there was removed")
 	}

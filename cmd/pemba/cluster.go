@@ -14,11 +14,10 @@ func clusterCommand() *cli.Command {
 	flags := []cli.Flag{serverFlag(), jsonFlag}
 	return &cli.Command{
 		Name: "cluster", Usage: "the members of a cluster",
-		Subcommands: []*cli.Command{
+		Subcommands: append([]*cli.Command{
 			{Name: "show", Usage: "the state of the cluster as the asked node sees it", Flags: flags, Action: showCluster},
 			{Name: "verify", Usage: "make all members recount everything at one revision and compare them; exit code 1 when they differ",
 				Flags: flags, Action: verifyCluster},
-			{Name: "remove", Usage: "take a member out for good; its folder must not be used again", ArgsUsage: "ID", Flags: flags, Action: removeMember},
 			{
 				Name: "token", Usage: "make a token with which one node can join: a secret, shown once",
 				Description: "The node that joins reads it from --join-token-file or PEMBA_JOIN_TOKEN.",
@@ -32,7 +31,7 @@ func clusterCommand() *cli.Command {
 			recoverCommand(),
 			authorityCommand(),
 			certificateCommand(),
-		},
+		}, membershipCommands(flags)...),
 	}
 }
 
@@ -45,22 +44,6 @@ func showCluster(c *cli.Context) error {
 		return err
 	}
 	cluster, err := conn.Cluster(c.Context)
-	if err != nil {
-		return err
-	}
-	return printCluster(c, cluster)
-}
-
-func removeMember(c *cli.Context) error {
-	args, err := arguments(c, "ID")
-	if err != nil {
-		return err
-	}
-	conn, err := connect(c)
-	if err != nil {
-		return err
-	}
-	cluster, err := conn.RemoveMember(c.Context, args[0])
 	if err != nil {
 		return err
 	}
@@ -118,17 +101,32 @@ func printCluster(c *cli.Context, cluster api.Cluster) error {
 	default:
 		fmt.Fprintf(c.App.Writer, "port    %s\n", cluster.Secured)
 	}
+	if behind(cluster) {
+		fmt.Fprintf(c.App.Writer, "level   %d; every member's build knows a higher one: pemba cluster upgrade uses it\n", cluster.Feature)
+	}
 	fmt.Fprintln(c.App.Writer)
-	t := newTable(c.App.Writer, "member", "role", "cluster port", "http")
+	t := newTable(c.App.Writer, "member", "role", "cluster port", "http", "certificate")
 	for _, m := range cluster.Members {
 		role := "voter"
 		switch {
 		case m.Leader:
 			role = "leader"
+		case m.Replica:
+			role = "replica"
 		case !m.Voter:
 			role = "learner"
 		}
-		t.row(m.ID, role, m.Address, m.API)
+		t.row(m.ID, role, m.Address, m.API, m.Name)
 	}
 	return t.flush()
+}
+
+// behind says whether the cluster could use a higher feature level.
+func behind(cluster api.Cluster) bool {
+	for _, m := range cluster.Members {
+		if m.Feature <= cluster.Feature {
+			return false
+		}
+	}
+	return len(cluster.Members) > 0
 }

@@ -67,6 +67,15 @@ func trust(c *cli.Context) (*tls.Config, error) {
 	return config, nil
 }
 
+// addresses are the servers that the command names, as they stand there.
+func addresses(c *cli.Context) []string {
+	all := strings.Split(c.String("server"), ",")
+	for i, address := range all {
+		all[i] = strings.TrimSpace(address)
+	}
+	return all
+}
+
 func connect(c *cli.Context) (*client.Client, error) {
 	trusted, err := trust(c)
 	if err != nil {
@@ -76,16 +85,16 @@ func connect(c *cli.Context) (*client.Client, error) {
 	if trusted != nil {
 		scheme = "https://"
 	}
-	var addresses []string
-	for address := range strings.SplitSeq(c.String("server"), ",") {
-		if address = strings.TrimSpace(address); !strings.Contains(address, "://") {
+	var all []string
+	for _, address := range addresses(c) {
+		if !strings.Contains(address, "://") {
 			address = scheme + address
 		}
-		addresses = append(addresses, address)
+		all = append(all, address)
 	}
 	// A node without a leader has waited for one before it answers, and somebody
 	// waits here: each address is tried once more, not as often as a program would.
-	return client.New(client.Config{Addresses: addresses, UserAgent: "pemba-cli", TLS: trusted, Retries: len(addresses)})
+	return client.New(client.Config{Addresses: all, UserAgent: "pemba-cli", TLS: trusted, Retries: len(all)})
 }
 
 func connectStore(c *cli.Context) (*client.Store, error) {

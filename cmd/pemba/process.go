@@ -138,6 +138,20 @@ func (p *process) run(ctx context.Context) error {
 	}
 }
 
+// leave takes the node out of its cluster, so that it counts for no majority.
+func (p *process) leave() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	err := p.node.Leave(ctx)
+	if errors.Is(err, raftstore.ErrLastMember) {
+		return nil // it is the cluster
+	}
+	if err != nil {
+		return fmt.Errorf("the node stops as a member, since it could not leave: %w", err)
+	}
+	return nil
+}
+
 // close lets requests finish, then closes the node.
 func (p *process) close() error {
 	p.stop()

@@ -37,6 +37,9 @@ func serveCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "join", EnvVars: env("JOIN"), Usage: "`HOST:PORT` of a member's --cluster; may be repeated"},
 			&cli.StringFlag{Name: "join-token-file", EnvVars: env("JOIN_TOKEN_FILE"), Usage: "`FILE` of the token to join with (pemba cluster token), or PEMBA_JOIN_TOKEN holds it; members need none"},
 			&cli.BoolFlag{Name: "replica", EnvVars: env("REPLICA"), Usage: "join without a vote, to answer questions"},
+			&cli.BoolFlag{Name: "leave-on-stop", EnvVars: env("LEAVE_ON_STOP"), Usage: "leave the cluster for good when the node is stopped by a signal"},
+			&cli.DurationFlag{Name: "remove-dead-after", EnvVars: env("REMOVE_DEAD_AFTER"), Usage: "remove members that the leader has not heard of for so long; never without it"},
+			&cli.IntFlag{Name: "min-voters", Value: 3, EnvVars: env("MIN_VOTERS"), Usage: "how many members with a vote --remove-dead-after leaves at least"},
 			&cli.StringFlag{Name: "cluster-cert", EnvVars: env("CLUSTER_CERT"), Usage: "`FILE` of the certificate that this node shows the other members"},
 			&cli.StringFlag{Name: "cluster-key", EnvVars: env("CLUSTER_KEY"), Usage: "`FILE` of its key"},
 			&cli.StringFlag{Name: "cluster-ca", EnvVars: env("CLUSTER_CA"), Usage: "`FILE` of the authorities whose certificates members must show"},
@@ -81,7 +84,7 @@ func serve(c *cli.Context) error {
 	p, err := start(c.Context, processConfig{
 		httpAddr: c.String("http"), metricsAddr: c.String("metrics"), url: c.String("url"),
 		store: raftstore.Config{Dir: c.String("dir"), ListenAddr: c.String("cluster"), AdvertiseAddr: c.String("advertise"),
-			Join: c.StringSlice("join"), JoinToken: token, Replica: c.Bool("replica"), Insecure: c.Bool("insecure-cluster"), Certificates: certificates, HistoryWindow: c.Duration("history-window"), Logger: logger},
+			Join: c.StringSlice("join"), JoinToken: token, Replica: c.Bool("replica"), RemoveDeadAfter: c.Duration("remove-dead-after"), MinVoters: c.Int("min-voters"), Insecure: c.Bool("insecure-cluster"), Certificates: certificates, HistoryWindow: c.Duration("history-window"), Logger: logger},
 		server: server.Config{Logger: logger},
 		web:    web,
 	})
@@ -96,6 +99,9 @@ func serve(c *cli.Context) error {
 		fmt.Fprintf(c.App.Writer, "members reach it on %s\n", address)
 	}
 	err = p.run(c.Context)
+	if err == nil && c.Bool("leave-on-stop") {
+		err = p.leave()
+	}
 	fmt.Fprintln(c.App.Writer, "pemba stops")
 	return errors.Join(err, p.close())
 }

@@ -44,6 +44,9 @@ const (
 	StoreDeleted      Code = "store_deleted"
 	LastMember        Code = "last_member"
 	JoinRefused       Code = "join_refused"
+	QuorumAtRisk      Code = "quorum_at_risk"
+	MemberLagging     Code = "member_lagging"
+	TransferFailed    Code = "transfer_failed"
 	NoSchema          Code = "no_schema"
 
 	// Tuples and writes.
@@ -136,6 +139,9 @@ var catalogue = map[Code]Entry{
 	StoreDeleted:      {410, "The store that was watched is gone", false},
 	LastMember:        {409, "The cluster has no other member", false},
 	JoinRefused:       {403, "The cluster does not let the node join", false},
+	QuorumAtRisk:      {409, "Without this member the others would be no majority", false},
+	MemberLagging:     {409, "The member has to catch up first", true},
+	TransferFailed:    {503, "Leadership was not handed over", true},
 	NoSchema:          {422, "The store has no schema yet", false},
 
 	NotARelation:          {422, "A permission is computed: no tuple may write it", false},

@@ -86,6 +86,7 @@ type Cluster struct {
 	Ready     bool        `json:"ready"`     // the node serves
 	Reason    string      `json:"reason,omitzero"`
 	Secured   string      `json:"secured"` // how the node's cluster port is guarded: mutual TLS, loopback, insecure or none
+	Feature   uint32      `json:"feature"` // the level of commands and behaviour that the cluster uses
 	Token     tuple.Token `json:"token"`   // the revision that the node has applied
 	Members   []Member    `json:"members"`
 }
@@ -95,7 +96,10 @@ type Member struct {
 	ID      string `json:"id"`
 	Address string `json:"address"` // of the cluster's own traffic
 	API     string `json:"api,omitzero"`
+	Name    string `json:"name,omitzero"` // of its certificate
 	Voter   bool   `json:"voter"`
+	Replica bool   `json:"replica"` // without a vote for good
+	Feature uint32 `json:"feature"` // the highest level that its build knows
 	Leader  bool   `json:"leader"`
 }
 
