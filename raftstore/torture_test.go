@@ -38,7 +38,8 @@ type simulation struct {
 	configs []raftstore.Config
 	hosts   []string
 	links   []*messages
-	hang    []*atomic.Bool // the disk of the log
+	hang    []*atomic.Bool  // the disk of the log
+	leap    []*atomic.Int64 // how far the clock is wrong, in nanoseconds
 
 	mu    sync.RWMutex // guards nodes
 	nodes []*raftstore.Node
@@ -83,11 +84,14 @@ func newSimulation(t *testing.T, seed uint64, adjust func(*raftstore.Config)) *s
 		s.hosts = append(s.hosts, fmt.Sprint("node", i))
 		s.links = append(s.links, newMessages(seed+uint64(i)))
 		s.hang = append(s.hang, new(atomic.Bool))
+		leap := new(atomic.Int64)
+		s.leap = append(s.leap, leap)
 		config := raftstore.Config{
 			Dir: filepath.Join(dir, s.hosts[i]), ListenAddr: fmt.Sprintf("127.0.0.%d:8421", i+1), NodeID: s.hosts[i], Insecure: true,
 			MaxWait: 2 * time.Second, StallTimeout: time.Second,
 			SnapshotEntries: 300, SnapshotInterval: 5 * time.Second, TrailingEntries: 50, TrailingBytes: -1,
 			CollectInterval: 20 * time.Second, ScrubInterval: 5 * time.Minute, HistoryWindow: 2 * time.Minute, NoSync: true,
+			Clock: func() time.Time { return time.Now().Add(time.Duration(leap.Load())) },
 		}
 		if i > 0 {
 			config.Join = []string{s.configs[0].ListenAddr}
@@ -379,7 +383,7 @@ func (s *simulation) fault(random *rand.Rand) (name string, mend func()) {
 			}
 		}
 	}
-	switch random.IntN(14) {
+	switch random.IntN(15) {
 	case 0, 1:
 		both(true)
 		return "one node cut off", func() { both(false) }
@@ -435,6 +439,9 @@ func (s *simulation) fault(random *rand.Rand) (name string, mend func()) {
 			n.TransferLeadership(s.t.Context()) // mostly in vain: half of the time this is not the leader
 		}
 		return "leadership handed over", func() {}
+	case 13:
+		s.leap[i].Store(random.Int64N(int64(4*time.Hour)) - int64(2*time.Hour))
+		return "a clock that leaps", func() { s.leap[i].Store(0) }
 	default:
 		s.hang[i].Store(true)
 		return "a disk that hangs", func() { s.hang[i].Store(false) }
