@@ -41,6 +41,9 @@ type Server struct {
 
 // New makes the server of a node. The node stays the caller's to close.
 func New(node *raftstore.Node, config Config) *Server {
+	if config.Clock == nil {
+		config.Clock = node.Now
+	}
 	config = config.withDefaults()
 	orDefault(&config.EvaluationNodes, engine.DefaultNodes)
 	s := &Server{config: config, limits: config.apiLimits(), node: node, mux: http.NewServeMux(),

@@ -2,7 +2,10 @@ package state_test
 
 import (
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
 	"github.com/pemba-authz/pemba/raftstore/state"
@@ -140,4 +143,58 @@ func BenchmarkView(b *testing.B) {
 		}
 		v.Close()
 	}
+}
+
+// BenchmarkOverwrite writes a thousand tuples over and over, a million times, with
+// a floor that follows, and reports what stays on disk.
+func BenchmarkOverwrite(b *testing.B) {
+	dir := b.TempDir()
+	for b.Loop() {
+		s, err := state.Open(state.Options{Dir: dir})
+		if err != nil {
+			b.Fatal(err)
+		}
+		files := []source.File{{Name: "s.pemba", Text: docs}}
+		m, err := schema.Compile(files, schema.NewNumbering())
+		if err != nil {
+			b.Fatal(err)
+		}
+		index, _ := s.Applied()
+		apply := func(c ...command.Command) {
+			index++
+			if _, err := s.Apply(index, 1, command.Entry{Time: int64(index), Commands: c}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		apply(command.Command{Store: "a", Body: &command.PutStore{}}, command.Command{Store: "a", Body: &command.PutSchema{Files: files, Admission: m.Admission}})
+		for round := range 1000 {
+			im := &command.Import{}
+			for i := range 1000 {
+				t := nth(4 * i)
+				t.Expires = time.Unix(int64(4_000_000_000+round), 0)
+				im.Tuples = append(im.Tuples, t)
+			}
+			apply(command.Command{Store: "a", Body: im})
+			if round%50 == 49 {
+				apply(command.Command{Body: &command.SetFloor{Revision: tuple.Revision(index) - 10}})
+				if err := s.Persist(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	size := int64(0)
+	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		if info, errInfo := entry.Info(); err == nil && errInfo == nil && !entry.IsDir() {
+			size += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(size)/(1<<20), "MB-on-disk")
 }
