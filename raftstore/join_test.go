@@ -13,6 +13,7 @@ import (
 
 	"github.com/pemba-authz/pemba/raftstore"
 	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/raftstore/disk"
 )
 
 // refusal starts a node that must not become a member, and returns why.
@@ -166,7 +167,7 @@ func TestNewerFoldersAreRefused(t *testing.T) {
 			if err != nil && !os.IsNotExist(err) {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			if err := disk.ReplaceSummed(path, []byte(text)); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := raftstore.Open(withPatience(t), raftstore.Config{Dir: dir, NoSync: true}); !errors.Is(err, raftstore.ErrNewerData) {
