@@ -26,7 +26,7 @@ func (n *Node) scrubLoop(ctx context.Context) {
 			return
 		}
 		if err := n.raftLog.Verify(ctx); errors.Is(err, raftlog.ErrDamaged) {
-			n.halt(fmt.Errorf("%w; start the node again: it leaves the cluster and joins anew where there are other members", err))
+			n.halt(fmt.Errorf("%w; it holds this node's votes and promises, so nothing can stand in for it: remove the node from its cluster and join with an empty folder", err))
 			return
 		}
 		err := n.state.Scrub(ctx)

