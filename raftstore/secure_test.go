@@ -1,8 +1,15 @@
 package raftstore_test
 
 import (
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,4 +78,55 @@ func TestOwnCertificateIsChecked(t *testing.T) {
 		t.Fatal("a certificate of another authority is taken")
 	}
 	t.Log(err)
+}
+
+// A member that sends garbage where Raft speaks loses the connection; nothing is
+// held, and nothing halts. Lengths are announced that no message has.
+func TestGarbageOnRaftsStream(t *testing.T) {
+	files := certificates(t, "prod", 1)[0]
+	c := startCluster(t, 1, func(config *raftstore.Config) { config.Certificates, config.Insecure = files, false })
+	putStore(t, c.nodes[0], "s")
+	credentials, err := pki.Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := hex.DecodeString(c.nodes[0].Status().ClusterID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for _, garbage := range []string{
+		"\xff",                     // no kind of message
+		"\x00\xdf\xff\xff\xff\xff", // AppendEntries: a map of 4 billion
+		"\x00\x81\xa7Entries\xdd\xff\xff\xff\xff\x80\x80",      // a list of 4 billion entries
+		"\x00\x81\xa6Leader\xc6\xff\xff\xff\xff" + "xxxx",      // 4 GiB of bytes
+		"\x00\x81\xa4Term\xdb\xff\xff\xff\xff" + "xxxx",        // a text of 4 GiB for a number
+		"\x02\x81\xa4Size\xcf\x7f\xff\xff\xff\xff\xff\xff\xff", // InstallSnapshot of 8 EiB
+		"\x00" + strings.Repeat("\x91", 100_000),               // lists in lists
+	} {
+		conn, err := tls.Dial("tcp", c.configs[0].ListenAddr, credentials.Client())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.SetDeadline(time.Now().Add(patience))
+		io.WriteString(conn, "R\x02"+string(id))
+		if welcome, err := io.ReadAll(io.LimitReader(conn, 1)); err != nil || string(welcome) != "\x00" {
+			t.Fatalf("the preface is answered by %q, %v", welcome, err)
+		}
+		io.WriteString(conn, garbage)
+		conn.CloseWrite()
+		if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%.20q: the connection stays open", garbage)
+		}
+		conn.Close()
+	}
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<20 {
+		t.Errorf("garbage of a few bytes made it allocate %d MiB", grown>>20)
+	}
+	write(t, c.nodes[0], "s", change(command.Create, viewer("d", "u")))
+	if s := c.nodes[0].Status(); !s.Ready || s.Fault != nil || s.Role != "leader" {
+		t.Errorf("the node is %+v", s)
+	}
 }
