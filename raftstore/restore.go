@@ -129,7 +129,7 @@ func endOf(in *backup.Reader, content *bufio.Reader, index uint64) error {
 // state up to an index: as if it had dropped its log behind a snapshot.
 func beginRaft(dir string, index, term uint64) error {
 	id := newID()
-	text, err := json.Marshal(nodeIdentity{Version: 1, ID: id})
+	text, err := json.Marshal(nodeIdentity{Version: identityVersion, ID: id})
 	if err != nil {
 		return err
 	}
