@@ -144,19 +144,15 @@ func TestLeadershipIsHandedOver(t *testing.T) {
 	})
 }
 
-// A member that does not answer for long is removed, once another has come in its
-// place, and never below the number of voters that there shall be.
+// A member that does not answer for long is removed once another has come in its
+// place. TestDeadMember has the cases in which none is.
 func TestDeadMembersAreRemoved(t *testing.T) {
-	attentive := func(config *raftstore.Config) { config.RemoveDeadAfter, config.MinVoters = 2*time.Second, 3 }
+	attentive := func(config *raftstore.Config) { config.RemoveDeadAfter = 5 * time.Second } // a busy machine may keep a living one silent for a while
 	c := startCluster(t, 3, attentive)
 	putStore(t, c.nodes[0], "s")
 	dead := 1
 	id := c.nodes[dead].Status().NodeID
 	c.stop(dead)
-	time.Sleep(3 * time.Second) // longer than it may be away; nothing has to happen in this time
-	if m := c.member(0, id); !m.Voter {
-		t.Fatalf("it is %+v while only three have votes", m)
-	}
 	c.grow(attentive)
 	eventually(t, func() error {
 		voters := 0
