@@ -96,6 +96,9 @@ func (n *Node) summarize(ctx context.Context, request summaryRequest) (summaryAn
 		how = state.Recounted
 	}
 	found, err := n.state.Summary(ctx, request.Revision, how)
+	if errors.Is(err, state.ErrCorrupt) {
+		n.damaged(err)
+	}
 	if err != nil {
 		return summaryAnswer{}, err
 	}
@@ -200,9 +203,6 @@ func (n *Node) compare(ctx context.Context) (verdict, string) {
 	request := summaryRequest{Version: summaryVersion, Revision: n.state.AppliedRevision()}
 	mine, err := n.summarize(ctx, request)
 	if err != nil {
-		if errors.Is(err, state.ErrCorrupt) {
-			n.damaged(err)
-		}
 		return same, ""
 	}
 	hashes := map[string]string{} // by member

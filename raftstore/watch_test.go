@@ -46,6 +46,7 @@ func TestWatchOfANodeCutOff(t *testing.T) {
 	c := startCluster(t, 3, func(config *raftstore.Config) { config.MaxWait = 300 * time.Millisecond })
 	putStore(t, c.nodes[0], "s")
 	left := c.follower()
+	keys(t, c.nodes[left], "s", raftstore.FullyConsistent()) // it knows the store by then
 	w, err := c.nodes[left].Watch(withPatience(t), "s", nil, tuple.Filter{})
 	if err != nil {
 		t.Fatal(err)

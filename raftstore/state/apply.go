@@ -17,9 +17,21 @@ import (
 // command is accepted follows from the entries before it and from what it
 // carries, never from the clock, the build or the disk of this node: an error is
 // a fault of this node, which has to stop.
-func (s *State) Apply(index, term uint64, e command.Entry) ([]command.Result, error) {
+func (s *State) Apply(index, term uint64, e command.Entry) (results []command.Result, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	err = guard(func() (err error) {
+		results, err = s.apply(index, term, e)
+		return err
+	})
+	if err != nil {
+		err = s.halt(err) // also where Badger panicked
+	}
+	return results, err
+}
+
+// apply is Apply's. The caller holds writing.
+func (s *State) apply(index, term uint64, e command.Entry) ([]command.Result, error) {
 	if s.fault != nil {
 		return nil, s.fault
 	}
