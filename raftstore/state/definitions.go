@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
 // Definitions are what is kept beside tuples and what is made of them: the
@@ -79,6 +81,26 @@ func (w *working) recountDefinitions(txn *badger.Txn) error {
 	}
 	w.base = found
 	return nil
+}
+
+// checkDefinitions recounts the definitions at a revision, of the stores that are
+// there.
+func checkDefinitions(txn *badger.Txn, at tuple.Revision, stores []*store) error {
+	w := working{byName: map[string]*store{}}
+	for _, st := range stores {
+		w.byName[st.name] = &store{id: st.id} // the recount writes into it
+	}
+	if last := lastRecord(txn, at); last > 0 {
+		r, ok, err := readRecord(txn, last)
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: the record of an entry is missing", ErrCorrupt)
+		}
+		if err != nil {
+			return err
+		}
+		w.base = r.Base
+	}
+	return w.recountDefinitions(txn)
 }
 
 // eachPair visits the keys under a prefix in order, with their values. Neither

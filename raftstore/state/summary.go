@@ -97,6 +97,11 @@ func (s *State) summary(ctx context.Context, at tuple.Revision, how Recount) (Su
 	if out.Cluster, err = summarizeCluster(txn, p.revision); err != nil {
 		return Summary{}, err
 	}
+	if how != Kept {
+		if err := checkDefinitions(txn, p.revision, stores); err != nil {
+			return Summary{}, err
+		}
+	}
 	for _, st := range stores {
 		if err := pace.step(); err != nil {
 			return Summary{}, err
