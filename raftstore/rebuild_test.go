@@ -3,6 +3,7 @@ package raftstore_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -151,4 +152,62 @@ func TestDifferingMemberRebuilds(t *testing.T) {
 		t.Error("the wrong tuple is still there")
 	}
 	verified(t, n)
+}
+
+// Whatever is damaged in the tables of a running member, a verification finds it or
+// it does no harm; the member mends itself, and all hold the same again.
+func TestVerifyMendsARunningMember(t *testing.T) {
+	c := startCluster(t, 3, nil)
+	putStore(t, c.nodes[0], "s")
+	fill(t, c.nodes[0], "s", "d", 60)
+	want := keys(t, c.nodes[0], "s", raftstore.FullyConsistent())
+	rnd := rand.New(rand.NewPCG(4, 4))
+	rebuilt := 0
+	for round := range 6 {
+		i := (c.leader() + round%3) % 3
+		c.stop(i) // the memtable becomes a file
+		n := c.start(i)
+		if err := n.WaitReady(withPatience(t)); err != nil {
+			t.Fatal(err)
+		}
+		found, err := filepath.Glob(filepath.Join(c.configs[i].Dir, "state", "*", "badger", "*.sst"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 0 { // all of it is in a memtable
+			continue
+		}
+		table := found[rnd.IntN(len(found))]
+		f, err := os.OpenFile(table, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := f.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := make([]byte, 64)
+		for j := range part {
+			part[j] = byte(rnd.Uint32())
+		}
+		_, errWrite := f.WriteAt(part, rnd.Int64N(info.Size()-64))
+		if err := errors.Join(errWrite, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, func() error {
+			v, err := c.nodes[(i+1)%3].VerifyCluster(withPatience(t))
+			if err == nil && !v.Equal {
+				err = errors.New(strings.Join(v.Findings, "; "))
+			}
+			if s := n.Status(); err == nil && !s.Ready {
+				err = errors.New(s.NotReady)
+			}
+			return err
+		})
+		if got := keys(t, n, "s", raftstore.FullyConsistent()); !slices.Equal(got, want) {
+			t.Fatalf("round %d: the member answers %d tuples, want %d", round, len(got), len(want))
+		}
+		rebuilt += n.Status().Rebuilt
+	}
+	t.Logf("%d damages, %d rebuildings", 6, rebuilt)
 }
