@@ -82,18 +82,22 @@ func (e *evaluation) decide(key atomKey) (value, error) {
 
 // key numbers a question.
 func (e *evaluation) key(q *Question) (atomKey, error) {
-	n, relation, err := e.target(q.Object, q.Permission)
+	object, relation, err := e.targetName(q.Object, q.Permission)
 	if err != nil {
 		return atomKey{}, err
 	}
 	if err := valid(q.Subject); err != nil {
 		return atomKey{}, err
 	}
-	ref, err := e.subjectRef(q.Subject)
+	about, through, err := e.subjectName(q.Subject)
 	if err != nil {
 		return atomKey{}, err
 	}
-	subject, err := e.subjectNumber(ref)
+	n, m, err := e.graph.pair(object, about)
+	if err != nil {
+		return atomKey{}, err
+	}
+	subject, err := e.subjectNumber(tuple.Ref{Node: m, Relation: through})
 	return atomKey{n, relation, subject}, err
 }
 
@@ -108,21 +112,27 @@ func valid(s tuple.Subject) error {
 
 // target numbers an object and a name of its type.
 func (e *evaluation) target(o tuple.Object, name string) (tuple.Node, tuple.RelationID, error) {
-	t, r, err := e.relationNamed(o.Type, name)
+	object, relation, err := e.targetName(o, name)
 	if err != nil {
 		return 0, 0, err
 	}
+	n, err := e.graph.Node(object.Type, object.ID)
+	return n, relation, err
+}
+
+// targetName reads an object and a name of its type.
+func (e *evaluation) targetName(o tuple.Object, name string) (tuple.ObjectName, tuple.RelationID, error) {
+	t, r, err := e.relationNamed(o.Type, name)
+	if err != nil {
+		return tuple.ObjectName{}, 0, err
+	}
 	if err := e.exists(t, o.ID); err != nil {
-		return 0, 0, err
+		return tuple.ObjectName{}, 0, err
 	}
 	if o.ID == tuple.Wildcard {
-		return 0, 0, &tuple.SyntaxError{Text: o.String(), Offset: len(o.Type) + 1, Reason: "an object's id may not be the wildcard *: only a subject's may"}
+		return tuple.ObjectName{}, 0, &tuple.SyntaxError{Text: o.String(), Offset: len(o.Type) + 1, Reason: "an object's id may not be the wildcard *: only a subject's may"}
 	}
-	if err := tuple.ValidID(o.ID); err != nil {
-		return 0, 0, err
-	}
-	n, err := e.graph.Node(t.ID, o.ID)
-	return n, r.ID, err
+	return tuple.ObjectName{Type: t.ID, ID: o.ID}, r.ID, tuple.ValidID(o.ID)
 }
 
 // answer turns a final value into the outcome that users see.

@@ -119,6 +119,13 @@ func (c chain) Node(t tuple.TypeID, id string) (tuple.Node, error) {
 	return tuple.Node(n), err
 }
 
+func (c chain) Pair(a, b tuple.ObjectName) (n, m tuple.Node, err error) {
+	if n, err = c.Node(a.Type, a.ID); err == nil {
+		m, err = c.Node(b.Type, b.ID)
+	}
+	return n, m, err
+}
+
 func (c chain) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	if n == c.user() {
 		return c.person, "ana", nil

@@ -40,6 +40,13 @@ func (e *evaluation) look(key atomKey, p *relationPlan) (value, error) {
 	if lacks, err := e.graph.lacks(key.node, p.of.ID); lacks || err != nil {
 		return never, err
 	}
+	row, whole, err := e.graph.wholeRow(key.node)
+	if err != nil {
+		return never, err
+	}
+	if whole {
+		return e.lookInRow(key, p, row)
+	}
 	s := &e.subjects[key.subject]
 	acc, err := e.probe(never, key.node, p.of, s, s.ref, s.isStar)
 	if err != nil {
@@ -59,6 +66,51 @@ func (e *evaluation) look(key atomKey, p *relationPlan) (value, error) {
 		e.pending = e.pending[:start]
 	}
 	return acc, err
+}
+
+// lookInRow is look where all tuples of the object are at hand.
+func (e *evaluation) lookInRow(key atomKey, p *relationPlan, row *row) (value, error) {
+	s, acc, named := &e.subjects[key.subject], never, false
+	for i := range row.edges[:row.count] {
+		edge := &row.edges[i]
+		if edge.Relation != p.of.ID {
+			continue
+		}
+		star := s.isStar
+		if edge.Ref != s.ref {
+			if star = edge.Ref == s.wildcard; !star {
+				named = named || edge.Ref.Relation != 0
+				continue
+			}
+		}
+		if s.typ != nil && e.admitted(edge, p.of, s.typ.ID, star) {
+			acc = e.or(acc, e.guard(edge))
+		}
+	}
+	if acc.lower == holds || !named || len(p.usersets) == 0 {
+		return acc, nil
+	}
+	if err := e.climb(carriers); err != nil { // it may read other rows
+		return acc, err
+	}
+	if _, err := e.graph.read(key.node); err != nil {
+		return acc, err
+	}
+	start := len(e.pending)
+	for i := range row.edges[:row.count] {
+		edge := &row.edges[i]
+		if edge.Relation != p.of.ID || edge.Ref.Relation == 0 || edge.Ref == s.ref {
+			continue
+		}
+		if err := e.pace(); err != nil {
+			return acc, err
+		}
+		if acc = e.userset(acc, key, p, edge); acc.lower == holds {
+			e.pending = e.pending[:start]
+			break
+		}
+	}
+	return acc, nil
 }
 
 // chunkSize is how many edges of a list are read at a time.

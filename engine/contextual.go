@@ -156,23 +156,32 @@ func (e *evaluation) exists(t *schema.Type, id string) error {
 	return nil
 }
 
+// subjectName reads a subject: its object and, of a userset, the relation.
+func (e *evaluation) subjectName(s tuple.Subject) (tuple.ObjectName, tuple.RelationID, error) {
+	t, err := e.typeNamed(s.Type)
+	if err != nil {
+		return tuple.ObjectName{}, 0, err
+	}
+	if err := e.exists(t, s.ID); err != nil {
+		return tuple.ObjectName{}, 0, err
+	}
+	name := tuple.ObjectName{Type: t.ID, ID: s.ID}
+	if s.Relation == "" {
+		return name, 0, nil
+	}
+	_, r, err := e.relationNamed(s.Type, s.Relation)
+	if err != nil {
+		return name, 0, err
+	}
+	return name, r.ID, nil
+}
+
 // subjectRef numbers a subject.
 func (e *evaluation) subjectRef(s tuple.Subject) (tuple.Ref, error) {
-	t, err := e.typeNamed(s.Type)
+	name, relation, err := e.subjectName(s)
 	if err != nil {
 		return tuple.Ref{}, err
 	}
-	if err := e.exists(t, s.ID); err != nil {
-		return tuple.Ref{}, err
-	}
-	var ref tuple.Ref
-	if s.Relation != "" {
-		_, r, err := e.relationNamed(s.Type, s.Relation)
-		if err != nil {
-			return ref, err
-		}
-		ref.Relation = r.ID
-	}
-	ref.Node, err = e.graph.Node(t.ID, s.ID)
-	return ref, err
+	n, err := e.graph.Node(name.Type, name.ID)
+	return tuple.Ref{Node: n, Relation: relation}, err
 }

@@ -77,6 +77,25 @@ func (o *overlay) Node(t tuple.TypeID, id string) (tuple.Node, error) {
 	if n != 0 || err != nil {
 		return n, err
 	}
+	return o.own(t, id), nil
+}
+
+// pair is Node for two objects.
+func (o *overlay) pair(a, b tuple.ObjectName) (n, m tuple.Node, err error) {
+	if n, m, err = o.base.Pair(a, b); err != nil {
+		return 0, 0, err
+	}
+	if n == 0 {
+		n = o.own(a.Type, a.ID)
+	}
+	if m == 0 {
+		m = o.own(b.Type, b.ID)
+	}
+	return n, m, nil
+}
+
+// own returns the number of an object that the reader has none for.
+func (o *overlay) own(t tuple.TypeID, id string) tuple.Node {
 	key := localKey{t, id}
 	n, ok := o.nodes[key]
 	if !ok {
@@ -87,7 +106,7 @@ func (o *overlay) Node(t tuple.TypeID, id string) (tuple.Node, error) {
 		o.objects = append(o.objects, localObject{localKey: key})
 		o.nodes[key] = n
 	}
-	return n, nil
+	return n
 }
 
 // fresh returns an object that no tuple and no question names: what stands for

@@ -17,6 +17,7 @@ type reach struct {
 	met    []reachedAtom
 	ends   table // {0, relation, subject} to byEnd
 	byEnd  []reachedEnd
+	recent int               // of byEnd: the one that was asked for last
 	actors map[int32][]actor // by owner
 	queue  []int32           // of met
 	walked []int32           // the subjects that this climb walks from
@@ -35,6 +36,8 @@ type reachedAtom struct {
 
 // reachedEnd gathers the atoms of a relation and a subject.
 type reachedEnd struct {
+	relation   tuple.RelationID
+	subject    int32
 	first      int32 // in met; -1 is none
 	count      int32
 	everywhere bool // it may hold on objects that no tuple leads to: a fixed userset
@@ -90,12 +93,19 @@ func (r *reach) end(relation tuple.RelationID, subject int32) *reachedEnd {
 
 // endFor returns what is known of a relation and a subject, new where it is nothing.
 func (r *reach) endFor(relation tuple.RelationID, subject int32) *reachedEnd {
-	if end := r.end(relation, subject); end != nil {
-		return end
+	if r.recent < len(r.byEnd) { // a walk through groups meets one relation again and again
+		if end := &r.byEnd[r.recent]; end.relation == relation && end.subject == subject {
+			return end
+		}
 	}
-	r.ends.put(atomKey{0, relation, subject}, int32(len(r.byEnd)))
-	r.byEnd = append(r.byEnd, reachedEnd{first: -1})
-	return &r.byEnd[len(r.byEnd)-1]
+	i, ok := r.ends.get(atomKey{0, relation, subject})
+	if !ok {
+		i = int32(len(r.byEnd))
+		r.ends.put(atomKey{0, relation, subject}, i)
+		r.byEnd = append(r.byEnd, reachedEnd{relation: relation, subject: subject, first: -1})
+	}
+	r.recent = int(i)
+	return &r.byEnd[i]
 }
 
 // reset forgets all that was reached.
@@ -140,13 +150,13 @@ func (r *reach) climbFrom(subject int32) error {
 			return err
 		}
 	}
-	for len(r.queue) > 0 && r.budget > 0 {
-		i := r.queue[len(r.queue)-1]
-		r.queue = r.queue[:len(r.queue)-1]
+	for at := 0; at < len(r.queue) && r.budget > 0; at++ { // first come first, since their memory is on its way
+		i := r.queue[at]
 		if err := r.climb(r.met[i].key, r.met[i].certain); err != nil {
 			return err
 		}
 	}
+	r.queue = r.queue[:0]
 	return nil
 }
 

@@ -21,6 +21,10 @@ type Reader interface {
 	// The id "*" is the wildcard subject of the type.
 	Node(t tuple.TypeID, id string) (tuple.Node, error)
 
+	// Pair is Node for two objects, which may cost less than twice: what it reads of
+	// both it can wait for at once.
+	Pair(a, b tuple.ObjectName) (tuple.Node, tuple.Node, error)
+
 	// Object returns the type and id of a node that this reader gave.
 	Object(n tuple.Node) (tuple.TypeID, string, error)
 

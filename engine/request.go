@@ -12,6 +12,11 @@ func (e *evaluation) request(key atomKey, reader int32) (r result, pushed bool, 
 		p = p.same
 		key.relation = p.of.ID
 	}
+	if short && p.direct { // looking again costs less than knowing that it was looked up
+		if done, r, err := e.glance(key, p); done || err != nil {
+			return r, false, err
+		}
+	}
 	if id, ok := e.atomOf.get(key); ok {
 		a := &e.atoms[id]
 		if a.final {
@@ -20,27 +25,46 @@ func (e *evaluation) request(key atomKey, reader int32) (r result, pushed bool, 
 		e.atoms[reader].low = min(e.atoms[reader].low, id)
 		return result{open: atomRef(id)}, false, nil
 	}
-	if err := e.pace(); err != nil {
-		return result{}, false, err
-	}
-	if p != nil && !e.plain {
-		if err := e.climb(everything); err != nil {
-			return result{}, false, err
-		}
-		switch e.reach.chance(key, p) {
-		case none:
-			return result{value: never}, false, nil
-		case certain:
-			return result{value: always}, false, nil
-		}
-	}
 	if short && p.direct {
 		return e.tuples(key, p)
+	}
+	if done, r, err := e.reached(key, p); done || err != nil {
+		return r, false, err
 	}
 	if err := e.enter(key); err != nil {
 		return result{}, false, err
 	}
 	return result{}, true, nil
+}
+
+// glance answers for a relation that is its own tuples where the object has none,
+// or where the subject's reach says it.
+func (e *evaluation) glance(key atomKey, p *relationPlan) (done bool, r result, err error) {
+	if done, r, err = e.reached(key, p); done || err != nil {
+		return done, r, err
+	}
+	if e.subjects[key.subject].ref.Relation != 0 { // it may be this very userset
+		return false, result{}, nil
+	}
+	done, err = e.graph.lacks(key.node, key.relation)
+	return done, result{value: never}, err
+}
+
+// reached answers for an atom by what is known of what its subject may be in.
+func (e *evaluation) reached(key atomKey, p *relationPlan) (done bool, r result, err error) {
+	if err := e.pace(); err != nil || p == nil || e.plain {
+		return false, result{}, err
+	}
+	if err := e.climb(everything); err != nil {
+		return false, result{}, err
+	}
+	switch e.reach.chance(key, p) {
+	case none:
+		return true, result{value: never}, nil
+	case certain:
+		return true, result{value: always}, nil
+	}
+	return false, result{}, nil
 }
 
 // enter makes an atom and the frame that will find its value.

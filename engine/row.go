@@ -64,3 +64,12 @@ func (o *overlay) short(object tuple.Node, relation tuple.RelationID, usersets b
 	}
 	return n, true, nil
 }
+
+// wholeRow returns the row of an object where it is all that the request sees of it.
+func (o *overlay) wholeRow(object tuple.Node) (r *row, whole bool, err error) {
+	if o.forward != nil || object&local != 0 {
+		return nil, false, nil
+	}
+	whole, err = o.read(object)
+	return &o.row, whole, err
+}

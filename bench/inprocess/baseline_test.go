@@ -188,6 +188,17 @@ func (c *counter) Node(t tuple.TypeID, id string) (tuple.Node, error) {
 	return c.Reader.Node(t, id)
 }
 
+func (c *counter) Pair(a, b tuple.ObjectName) (tuple.Node, tuple.Node, error) {
+	c.reads += 2
+	return c.Reader.Pair(a, b)
+}
+
+func (c *counter) Row(o tuple.Node, into []tuple.Edge) (int, bool, error) {
+	n, whole, err := c.Reader.Row(o, into)
+	c.reads += 1 + n
+	return n, whole, err
+}
+
 func (c *counter) Edge(o tuple.Node, r tuple.RelationID, s tuple.Ref) (tuple.Edge, bool, error) {
 	c.reads++
 	return c.Reader.Edge(o, r, s)

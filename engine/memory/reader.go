@@ -175,6 +175,14 @@ func (r *Reader) Node(t tuple.TypeID, id string) (tuple.Node, error) {
 	return r.nodes[object{t, id}], nil
 }
 
+// Pair is Node for two objects.
+func (r *Reader) Pair(a, b tuple.ObjectName) (n, m tuple.Node, err error) {
+	if n, err = r.Node(a.Type, a.ID); err == nil {
+		m, err = r.Node(b.Type, b.ID)
+	}
+	return n, m, err
+}
+
 // Object returns the type and id of a node of this reader.
 func (r *Reader) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	if n == 0 || int(n) >= len(r.objects) {

@@ -98,8 +98,8 @@ func (x *Index) seen(n *node, at moment) bool {
 }
 
 // nodeAt returns the node of an object that is there at a moment, or 0.
-func (x *Index) nodeAt(kind uint32, id string, at moment) uint32 {
-	slot := x.slot(x.seed.textTag(kind, id), kind, id)
+func (x *Index) nodeAt(tag, kind uint32, id string, at moment) uint32 {
+	slot := x.slot(tag, kind, id)
 	if slot == nil {
 		return 0
 	}

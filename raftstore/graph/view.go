@@ -3,6 +3,7 @@ package graph
 import (
 	"math"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -41,9 +42,35 @@ func (v *View) Node(t tuple.TypeID, id string) (tuple.Node, error) {
 	if uint32(t) == contextType {
 		return 0, nil
 	}
-	n := v.x.nodeAt(uint32(t), id, v.at)
+	n := v.x.nodeAt(v.x.seed.textTag(uint32(t), id), uint32(t), id, v.at)
 	runtime.KeepAlive(v)
 	return tuple.Node(n), nil
+}
+
+// Pair is Node for two objects. It first touches all that both will need, so that
+// it waits for memory twice and not four times.
+func (v *View) Pair(a, b tuple.ObjectName) (tuple.Node, tuple.Node, error) {
+	switch {
+	case v.closed:
+		return 0, 0, ErrClosed
+	case uint32(a.Type) == contextType || uint32(b.Type) == contextType:
+		return 0, 0, nil
+	}
+	x := v.x
+	tagA, tagB := x.seed.textTag(uint32(a.Type), a.ID), x.seed.textTag(uint32(b.Type), b.ID)
+	firstA, firstB := x.names.first(tagA), x.names.first(tagB)
+	x.touch(firstA)
+	x.touch(firstB)
+	n, m := x.nodeAt(tagA, uint32(a.Type), a.ID, v.at), x.nodeAt(tagB, uint32(b.Type), b.ID, v.at)
+	runtime.KeepAlive(v)
+	return tuple.Node(n), tuple.Node(m), nil
+}
+
+// touch reads the node of an entry of names, for whom it will be at hand then.
+func (x *Index) touch(e uint64) {
+	if i := uint32(e); i != 0 && i < maxNodes {
+		x.nodes.at(i).life.Load()
+	}
 }
 
 // Object returns the type and id of a node that this view gave.
@@ -134,7 +161,7 @@ func (v *View) Row(object tuple.Node, into []tuple.Edge) (n int, whole bool, err
 // Subjects lists the direct subjects of object#relation.
 func (v *View) Subjects(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
 	r := min(uint32(relation), wide)
-	return v.list(object, from, listing{side: forward, relation: uint32(relation), low: r << 1, high: r<<1 | 1,
+	return v.list(object, from, &listing{side: forward, relation: uint32(relation), low: r << 1, high: r<<1 | 1,
 		mask: relationMask, label: label(r, 0), into: into})
 }
 
@@ -142,7 +169,7 @@ func (v *View) Subjects(object tuple.Node, relation tuple.RelationID, from tuple
 // however many others there are.
 func (v *View) Usersets(object tuple.Node, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
 	r := min(uint32(relation), wide)
-	return v.list(object, from, listing{side: forward, relation: uint32(relation), low: r << 1, high: r << 1,
+	return v.list(object, from, &listing{side: forward, relation: uint32(relation), low: r << 1, high: r << 1,
 		mask: relationMask, label: label(r, 0), into: into})
 }
 
@@ -158,10 +185,25 @@ func (v *View) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.
 		l.low |= min(uint32(relation), wide)
 		l.high = l.low
 	}
-	return v.list(subject.Node, from, l)
+	n, next, err = v.list(subject.Node, from, &l)
+	if relation != 0 {
+		v.x.warm(into[:n])
+	}
+	return n, next, err
 }
 
-func (v *View) list(end tuple.Node, from tuple.Cursor, l listing) (n int, next tuple.Cursor, err error) {
+// warm touches what a walk upwards reads of objects, without waiting for any: it
+// waits for all of them at once then. Who asks for the objects of one relation
+// goes on from them.
+func (x *Index) warm(ends []tuple.Edge) {
+	for i := range ends {
+		if w := atomic.LoadUint64(&x.nodes.at(uint32(ends[i].Ref.Node)).backward[0]); w&listBit != 0 {
+			atomic.LoadUint64(x.words.at(uint32(w)))
+		}
+	}
+}
+
+func (v *View) list(end tuple.Node, from tuple.Cursor, l *listing) (n int, next tuple.Cursor, err error) {
 	l.n, err = v.node(end)
 	if l.n == nil {
 		return 0, 0, err

@@ -116,6 +116,14 @@ func (d *diskReader) Node(t tuple.TypeID, id string) (tuple.Node, error) {
 	return 0, nil
 }
 
+// Pair is engine.Reader's.
+func (d *diskReader) Pair(a, b tuple.ObjectName) (n, m tuple.Node, err error) {
+	if n, err = d.Node(a.Type, a.ID); err == nil {
+		m, err = d.Node(b.Type, b.ID)
+	}
+	return n, m, err
+}
+
 // Object is engine.Reader's.
 func (d *diskReader) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	o, err := d.object(n)

@@ -138,6 +138,14 @@ func (h *history) Node(t tuple.TypeID, id string) (tuple.Node, error) {
 	return g.Node(t, id)
 }
 
+// Pair is engine.Reader's.
+func (h *history) Pair(a, b tuple.ObjectName) (n, m tuple.Node, err error) {
+	if n, err = h.Node(a.Type, a.ID); err == nil {
+		m, err = h.Node(b.Type, b.ID)
+	}
+	return n, m, err
+}
+
 // Object is engine.Reader's.
 func (h *history) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	g, err := h.open()

@@ -435,6 +435,10 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 			nodes = append(nodes, node)
 			found[object(node)] = true
 		}
+		known, none, err := v.Pair(tuple.ObjectName{Type: n.TypeID(typ), ID: "a"}, tuple.ObjectName{Type: n.TypeID(typ), ID: "nobody"})
+		if want, _ := v.Node(n.TypeID(typ), "a"); known != want || none != 0 || err != nil {
+			t.Fatalf("%s: Pair gives %d and %d, want %d and none (%v)", what, known, none, want, err)
+		}
 		if star, err := v.Node(n.TypeID(typ), "*"); err != nil {
 			t.Fatal(err)
 		} else if star != 0 {

@@ -214,6 +214,14 @@ func (u *undone) Node(t tuple.TypeID, id string) (tuple.Node, error) {
 	return n, nil
 }
 
+// Pair is engine.Reader's.
+func (u *undone) Pair(a, b tuple.ObjectName) (n, m tuple.Node, err error) {
+	if n, err = u.Node(a.Type, a.ID); err == nil {
+		m, err = u.Node(b.Type, b.ID)
+	}
+	return n, m, err
+}
+
 // Object is engine.Reader's.
 func (u *undone) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	if n&beforeBit != 0 {

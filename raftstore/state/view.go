@@ -32,6 +32,7 @@ type View struct {
 // reader is the engine's Reader, which graph.View and history are.
 type reader interface {
 	Node(t tuple.TypeID, id string) (tuple.Node, error)
+	Pair(a, b tuple.ObjectName) (tuple.Node, tuple.Node, error)
 	Object(n tuple.Node) (tuple.TypeID, string, error)
 	Type(n tuple.Node) (t tuple.TypeID, star bool, err error)
 	Edge(object tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error)

@@ -21,6 +21,12 @@ type Node uint32
 // objects that only a request names.
 const MaxNode Node = 1<<31 - 1
 
+// ObjectName is an object whose type has a number already.
+type ObjectName struct {
+	Type TypeID
+	ID   string
+}
+
 // Ref is a subject by number: a node, or with a Relation the userset
 // node#relation. As the far end of an edge walked backwards it is object#relation.
 type Ref struct {
