@@ -80,8 +80,15 @@ func (n *Node) PutStore(ctx context.Context, name string) (StoreInfo, error) {
 
 // PutStoreIndexed is PutStore for a store whose graph is read where index says.
 // One that is there and says otherwise is a *Rejection, store_index_differs.
+// ErrFeatureLevel where the cluster does not use indexes on disk yet.
 func (n *Node) PutStoreIndexed(ctx context.Context, name string, index command.StoreIndex) (StoreInfo, error) {
-	result, err := n.propose(ctx, command.Command{Store: name, Body: &command.PutStore{Index: index}})
+	put := command.Command{Store: name, Body: &command.PutStore{Index: index}}
+	if index != command.IndexUnsaid {
+		if put.Feature = command.FeatureIndex; n.state.Feature() < put.Feature {
+			return StoreInfo{}, errFeatureUnused
+		}
+	}
+	result, err := n.propose(ctx, put)
 	if err != nil {
 		return StoreInfo{}, err
 	}

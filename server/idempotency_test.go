@@ -19,7 +19,7 @@ import (
 // since when it is tried, and never made twice.
 func TestLateRepetition(t *testing.T) {
 	node, err := raftstore.Open(t.Context(), raftstore.Config{Dir: t.TempDir(), NoSync: true,
-		HistoryWindow: time.Millisecond, CollectInterval: 5 * time.Millisecond})
+		HistoryWindow: 2 * time.Second, CollectInterval: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +54,7 @@ func TestLateRepetition(t *testing.T) {
 		if _, err := store.Touch(t.Context(), api.Tuple{Object: "folder:g", Relation: "viewer", Subject: fmt.Sprint("user:u", i)}); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(5 * time.Millisecond)
 		_, err := store.Write(t.Context(), request)
 		if errors.Is(err, api.OutcomeUnknownExpired) {
 			break

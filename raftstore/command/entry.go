@@ -21,7 +21,7 @@ const Version = 1
 // behaviour that differs from an older build's takes a new level.
 //
 //	1  the first
-//	2  join tokens, recovery (FeatureMembership)
+//	2  join tokens, recovery (FeatureMembership), stores on disk (FeatureIndex)
 const FeatureLevel = 2
 
 // MaxCommands is the most commands that one entry packs.

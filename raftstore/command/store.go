@@ -28,6 +28,9 @@ const (
 	IndexDisk                     // in Badger, by keys in both directions: slower, and no larger than the disk
 )
 
+// FeatureIndex is the feature level of a PutStore that says an index.
+const FeatureIndex = 2
+
 // String returns the word that the API uses.
 func (i StoreIndex) String() string {
 	switch i {
