@@ -13,14 +13,13 @@ import (
 // walk is a list that is being read in chunks while writes go on, with what its
 // view should find in it.
 type walk struct {
-	v       *graph.View
-	what    string
-	read    func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error)
-	want    map[key]attributes
-	keyOf   func(v *graph.View, e tuple.Edge) key
-	from    tuple.Cursor
-	started bool
-	seen    map[key]attributes
+	v     *graph.View
+	what  string
+	read  func(from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error)
+	want  map[key]attributes
+	keyOf func(v *graph.View, e tuple.Edge) key
+	from  tuple.Cursor
+	seen  map[key]attributes
 }
 
 // relations of the hub: some are too high for an entry's label.
