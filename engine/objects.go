@@ -1,11 +1,8 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"iter"
-	"slices"
-	"strings"
 
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -73,7 +70,7 @@ func (e *evaluation) lookupObjects(q ObjectsQuestion, after string, yield func(F
 	if err != nil {
 		return err
 	}
-	for _, c := range list {
+	for c := range inOrder(list) {
 		answer := Answer{Outcome: Allowed}
 		if !c.certain {
 			v, err := e.decideFor(ref, c.ref.Node, relation.ID)
@@ -132,8 +129,8 @@ func (e *evaluation) nameObjects(t *schema.Type, subject tuple.Ref) error {
 	return nil
 }
 
-// objectCandidates returns the type's objects that the subject may reach, in
-// order, beginning after an id.
+// objectCandidates returns the type's objects that the subject may reach and whose
+// ids come after one.
 func (e *evaluation) objectCandidates(t *schema.Type, relation *schema.Relation, subject int32, after string) ([]candidate, error) {
 	var list []candidate
 	add := func(n tuple.Node, certain bool) error {
@@ -169,8 +166,5 @@ func (e *evaluation) objectCandidates(t *schema.Type, relation *schema.Relation,
 			}
 		}
 	}
-	slices.SortFunc(list, func(a, b candidate) int {
-		return cmp.Or(strings.Compare(a.id, b.id), cmp.Compare(a.ref.Relation, b.ref.Relation))
-	})
 	return list, nil
 }

@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -67,17 +65,14 @@ func (e *evaluation) lookupSubjects(q SubjectsQuestion, after string, yield func
 	if others.Outcome != Denied {
 		list = append(list, candidate{id: tuple.Wildcard})
 	}
-	slices.SortFunc(list, func(a, b candidate) int { return strings.Compare(a.id, b.id) })
-	from, _ := slices.BinarySearchFunc(list, after, func(c candidate, after string) int {
-		return cmp.Or(strings.Compare(c.id, after), -1) // the first id behind after
-	})
-	for _, c := range list[from:] {
+	list = slices.DeleteFunc(list, func(c candidate) bool { return c.id <= after })
+	for c := range inOrder(list) {
 		entry := FoundSubject{Subject: tuple.Subject{Type: q.Type, ID: c.id, Relation: q.Relation}, Answer: others}
 		if c.id != tuple.Wildcard {
-			if entry.Answer, err = e.standing(c, n, relation); err != nil {
+			if entry.Answer, err = e.standing(*c, n, relation); err != nil {
 				return err
 			}
-			if !listed(c, entry.Answer, others) {
+			if !listed(*c, entry.Answer, others) {
 				continue
 			}
 		}
