@@ -11,19 +11,6 @@ import (
 // ErrCorrupt, or Badger's own error, where something is damaged; then the node
 // must stop serving.
 func (s *State) Scrub(ctx context.Context) error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return ErrClosed
-	}
-	g := s.gen
-	g.refs++
-	s.mu.Unlock()
-	err := guard(g.db.VerifyChecksum)
-	s.release(g)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
 	found, err := s.Summary(ctx, 0, Scrubbed)
 	if err != nil {
 		return err

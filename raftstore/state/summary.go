@@ -90,6 +90,11 @@ func (s *State) summary(ctx context.Context, at tuple.Revision, how Recount) (Su
 		return Summary{}, err
 	}
 	defer p.close()
+	if how != Kept { // the entries' records, too, which no recount reads
+		if err := p.gen.db.VerifyChecksum(); err != nil {
+			return Summary{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+	}
 	pace := how.pacer(ctx)
 	out := Summary{Revision: p.revision, Stores: []StoreSummary{}}
 	txn := p.txn()
