@@ -30,6 +30,7 @@ type call struct {
 	// idempotent, or it carries an idempotency key. Others are repeated only when
 	// nothing was sent.
 	safe bool
+	sent *int // counts how often it was sent; nil: nobody asks
 }
 
 // StatusError is an answer that no Pemba server gave: a proxy's, for example.
@@ -131,6 +132,9 @@ func (c *Client) open(ctx context.Context, k call) (*http.Response, error) {
 	wait := c.backoff
 	for attempt := 0; ; attempt++ {
 		current := c.current.Load()
+		if k.sent != nil {
+			*k.sent++
+		}
 		response, err := c.send(ctx, c.addresses[current%uint64(len(c.addresses))], k, text)
 		if err == nil {
 			return response, nil

@@ -43,17 +43,22 @@ func (s *Store) write(ctx context.Context, path, key string, since tuple.Token, 
 		key, since = rand.Text(), s.client.before()
 	}
 	var out api.WriteResponse
+	sent := 0
 	send := func() (tuple.Token, error) {
 		header := http.Header{api.IdempotencyKey: {key}}
 		if since != "" {
 			header.Set(api.IdempotencySince, string(since))
 		}
-		err := s.client.do(ctx, call{method: http.MethodPost, path: s.path(path), body: body, safe: true, header: header}, &out)
+		err := s.client.do(ctx, call{method: http.MethodPost, path: s.path(path), body: body, safe: true, header: header, sent: &sent}, &out)
 		return out.Token, err
 	}
 	err := s.change(func() (tuple.Token, error) {
 		token, err := send()
-		if made && since != "" && errors.Is(err, api.ForeignToken) { // the cluster behind the address is another one by now; nothing was written
+		// The cluster behind the address is another one by now, or this client has not
+		// written for longer than history is kept. Nothing was written: a key that was
+		// sent once cannot be one that was forgotten.
+		stale := errors.Is(err, api.ForeignToken) || sent == 1 && errors.Is(err, api.OutcomeUnknownExpired)
+		if made && since != "" && stale {
 			s.client.seen.Store(nil)
 			since = ""
 			token, err = send()
@@ -63,7 +68,9 @@ func (s *Store) write(ctx context.Context, path, key string, since tuple.Token, 
 	if err != nil {
 		return api.WriteResponse{}, err
 	}
-	s.client.seen.Store(&out.Token)
+	if !out.Replayed { // whose token is of the first time
+		s.client.seen.Store(&out.Token)
+	}
 	return out, nil
 }
 

@@ -108,3 +108,40 @@ func TestClientSaysSinceWhen(t *testing.T) {
 		t.Errorf("the header came %d times, want 3", got)
 	}
 }
+
+// A client that was idle for longer than history is kept writes as before: its
+// last token is too old to say when a key of its own was made, and it knows.
+func TestIdleClientWrites(t *testing.T) {
+	node, err := raftstore.Open(t.Context(), raftstore.Config{Dir: t.TempDir(), NoSync: true,
+		HistoryWindow: time.Millisecond, CollectInterval: 5 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { node.Close() })
+	w := onNode(t, node, server.Config{})
+	if _, err := w.PutSchema(t.Context(), source(model)); err != nil {
+		t.Fatal(err)
+	}
+	idle := dial(t, w.url).Store("acme")
+	one := api.Tuple{Object: "folder:f", Relation: "viewer", Subject: "user:ana"}
+	first, err := idle.Touch(t.Context(), one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(time.Minute)
+	for i := 0; ; i++ { // others write until the floor has passed the client's last token
+		w.touch(fmt.Sprint("folder:g#viewer@user:u", i))
+		_, err := w.ReadTuples(t.Context(), api.ReadRequest{Consistency: &api.Consistency{
+			AtExactSnapshot: &api.AtRevision{Token: first.Token}}})
+		if errors.Is(err, api.HistoryExpired) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the floor does not pass: %v", err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if _, err := idle.Touch(t.Context(), one); err != nil {
+		t.Fatalf("after idling: %v", err)
+	}
+}
