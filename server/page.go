@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -167,6 +168,9 @@ func answerStream[T any](s *Server, w http.ResponseWriter, r *http.Request, p *p
 	}
 	if out == nil {
 		out = newLines(w, &p.pace, s.config.RequestTimeout)
+	}
+	if errors.Is(failed, errStreamBroken) {
+		return nil // nobody listens
 	}
 	if failed != nil {
 		out.end(p.evaluated, s.problem(r.Pattern, failed))

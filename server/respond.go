@@ -97,9 +97,10 @@ func (p patient) Write(b []byte) (int, error) {
 	}
 	err := http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(p.patience))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return 0, err
+		return 0, broken(err)
 	}
-	return p.ResponseWriter.Write(b)
+	n, err := p.ResponseWriter.Write(b)
+	return n, broken(err)
 }
 
 func (l *lines) write(item any) error {
