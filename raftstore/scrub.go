@@ -12,7 +12,7 @@ import (
 
 // scrubLoop reads the node's data again from time to time, until the context
 // ends. Storage can lose a tuple without an error, and a lost exclusion would
-// allow what is denied: a node whose data is damaged halts.
+// allow what is denied: a node whose data is damaged rebuilds it, or halts.
 func (n *Node) scrubLoop(ctx context.Context) {
 	if n.config.ScrubInterval < 0 {
 		return
