@@ -133,6 +133,10 @@ func (c chain) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	return c.group, strconv.Itoa(int(n)), nil
 }
 
+func (c chain) IDs(nodes []tuple.Node, text []byte, ends []int) ([]byte, error) {
+	return tuple.IDs(c.Object, nodes, text, ends)
+}
+
 // next is the one subject of a group.
 func (c chain) next(n tuple.Node) tuple.Ref {
 	if int(n) == c.depth {

@@ -11,8 +11,8 @@ type crowd struct {
 	e        *evaluation
 	typ      *schema.Type
 	relation tuple.RelationID
-	list     []candidate
-	found    map[tuple.Ref]int // into list
+	lineup   *lineup
+	found    map[tuple.Ref]int // into the lineup
 	met      map[tuple.Ref]standing
 	queue    []tuple.Ref
 }
@@ -26,21 +26,26 @@ const (
 	seen                         // it bears on it at all
 )
 
-// gather walks down from object#relation and returns the candidates.
-func (c *crowd) gather(root tuple.Ref) ([]candidate, error) {
+// gather walks down from object#relation and lines up the candidates.
+func (c *crowd) gather(root tuple.Ref) error {
+	c.lineup.reset()
 	if c.typ.Singleton != "" && c.relation == 0 {
 		n, err := c.e.graph.Node(c.typ.ID, c.typ.Singleton)
-		return []candidate{{ref: tuple.Ref{Node: n}, id: c.typ.Singleton}}, err
+		if err != nil {
+			return err
+		}
+		c.propose(tuple.Ref{Node: n}, seen)
+		return c.e.nameAll(c.lineup)
 	}
 	c.meet(root, seen|grants|ensures)
 	for len(c.queue) > 0 {
 		at := c.queue[len(c.queue)-1]
 		c.queue = c.queue[:len(c.queue)-1]
 		if len(c.met) > c.e.limit {
-			return nil, budgetError(c.e.limit)
+			return budgetError(c.e.limit)
 		}
 		if err := c.enter(at, c.met[at]); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if len(c.typ.Acts) > 0 && c.relation == 0 { // what owners have decides
@@ -48,18 +53,12 @@ func (c *crowd) gather(root tuple.Ref) ([]candidate, error) {
 			return c.e.graph.Nodes(c.typ.ID, from, into)
 		}) {
 			if err != nil {
-				return nil, err
+				return err
 			}
 			c.propose(tuple.Ref{Node: n}, seen)
 		}
 	}
-	for i := range c.list {
-		var err error
-		if _, c.list[i].id, err = c.e.graph.Object(c.list[i].ref.Node); err != nil {
-			return nil, err
-		}
-	}
-	return c.list, nil
+	return c.e.nameAll(c.lineup)
 }
 
 // meet notes that the walk comes by object#relation, or by a better way.
@@ -80,11 +79,11 @@ func (c *crowd) meet(at tuple.Ref, s standing) {
 func (c *crowd) propose(ref tuple.Ref, s standing) {
 	i, ok := c.found[ref]
 	if !ok {
-		i = len(c.list)
+		i = len(c.lineup.list)
 		c.found[ref] = i
-		c.list = append(c.list, candidate{ref: ref})
+		c.lineup.list = append(c.lineup.list, candidate{ref: ref})
 	}
-	x := &c.list[i]
+	x := &c.lineup.list[i]
 	x.named = x.named || s&grants != 0
 	x.certain = x.certain || s&ensures != 0 && len(c.typ.Acts) == 0
 }

@@ -49,6 +49,7 @@ type evaluation struct {
 	purse   purse
 	asked   int32                // the subject of the question
 	begun   uint                 // the step at which that subject was first asked about
+	lineup  lineup               // of a lookup
 	reach   reach                // what subjects may be in: the walk enters nothing else
 	next    [everything + 1]uint // how many steps after begun the way upwards is tried next, by scope
 }
@@ -120,7 +121,7 @@ func begin(ctx context.Context, v *View) (*evaluation, error) {
 // end gives the evaluation back; nothing of it may be used afterwards.
 func (e *evaluation) end() {
 	if max(cap(e.atoms), cap(e.frames), cap(e.pending), cap(e.nodes), cap(e.links), cap(e.edges), cap(e.subjects),
-		cap(e.reach.met), cap(e.reach.byEnd), cap(e.graph.objects), len(e.results), len(e.graph.nodes), cap(e.causes.list)) > keptAtoms {
+		cap(e.reach.met), cap(e.reach.byEnd), cap(e.lineup.list), cap(e.lineup.text)/16, cap(e.graph.objects), len(e.results), len(e.graph.nodes), cap(e.causes.list)) > keptAtoms {
 		return
 	}
 	e.forget()

@@ -47,3 +47,25 @@ func (e *evaluation) tuple(n tuple.Node, r *schema.Relation, edge *tuple.Edge) (
 	}
 	return t, nil
 }
+
+// nameAll reads the ids of candidates.
+func (e *evaluation) nameAll(l *lineup) error {
+	for at := 0; at < len(l.list); at += chunkSize {
+		if err := e.pace(); err != nil {
+			return err
+		}
+		chunk := l.list[at:min(at+chunkSize, len(l.list))]
+		for i := range chunk {
+			l.nodes[i] = chunk[i].ref.Node
+		}
+		from, err := len(l.text), error(nil)
+		if l.text, err = e.graph.IDs(l.nodes[:len(chunk)], l.text, l.ends[:]); err != nil {
+			return err
+		}
+		for i := range chunk {
+			chunk[i].from, chunk[i].size = from, int32(l.ends[i]-from)
+			from = l.ends[i]
+		}
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -34,14 +35,6 @@ func StreamObjects(ctx context.Context, v View, q ObjectsQuestion, after string)
 // for each pair that a check may: an answer is as long as it is.
 const lookupEdges = 4
 
-// candidate is a node that a lookup may find. A certain one needs no check.
-type candidate struct {
-	ref     tuple.Ref
-	id      string
-	certain bool
-	named   bool // a lookup of subjects met it where subjects are granted something
-}
-
 func (e *evaluation) lookupObjects(q ObjectsQuestion, after string, yield func(FoundObject, error) bool) error {
 	t, relation, err := e.relationNamed(q.Type, q.Permission)
 	if err != nil {
@@ -66,11 +59,14 @@ func (e *evaluation) lookupObjects(q ObjectsQuestion, after string, yield func(F
 	} else if !whole {
 		return budgetError(lookupEdges * e.limit)
 	}
-	list, err := e.objectCandidates(t, relation, subject, after)
-	if err != nil {
+	if err := e.objectCandidates(t, relation, subject); err != nil {
 		return err
 	}
-	for c := range inOrder(list) {
+	for c := range e.lineup.inOrder(after) {
+		id := e.lineup.id(c)
+		if t.Singleton != "" && id != t.Singleton {
+			continue
+		}
 		answer := Answer{Outcome: Allowed}
 		if !c.certain {
 			v, err := e.decideFor(ref, c.ref.Node, relation.ID)
@@ -81,7 +77,7 @@ func (e *evaluation) lookupObjects(q ObjectsQuestion, after string, yield func(F
 				return err
 			}
 		}
-		if answer.Outcome != Denied && !yield(FoundObject{tuple.Object{Type: t.Name, ID: c.id}, answer}, nil) {
+		if answer.Outcome != Denied && !yield(FoundObject{tuple.Object{Type: t.Name, ID: id}, answer}, nil) {
 			return nil
 		}
 	}
@@ -129,18 +125,10 @@ func (e *evaluation) nameObjects(t *schema.Type, subject tuple.Ref) error {
 	return nil
 }
 
-// objectCandidates returns the type's objects that the subject may reach and whose
-// ids come after one.
-func (e *evaluation) objectCandidates(t *schema.Type, relation *schema.Relation, subject int32, after string) ([]candidate, error) {
-	var list []candidate
-	add := func(n tuple.Node, certain bool) error {
-		_, id, err := e.graph.Object(n)
-		if err == nil && id > after && (t.Singleton == "" || id == t.Singleton) {
-			list = append(list, candidate{ref: tuple.Ref{Node: n}, id: id, certain: certain})
-		}
-		return err
-	}
-	end := e.reach.end(relation.ID, subject)
+// objectCandidates lines up the type's objects that the subject may reach.
+func (e *evaluation) objectCandidates(t *schema.Type, relation *schema.Relation, subject int32) error {
+	l, end := &e.lineup, e.reach.end(relation.ID, subject)
+	l.reset()
 	switch {
 	case end == nil:
 	case end.everywhere:
@@ -148,23 +136,19 @@ func (e *evaluation) objectCandidates(t *schema.Type, relation *schema.Relation,
 			return e.graph.Nodes(t.ID, from, into)
 		}) {
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if err := e.pace(); err != nil {
-				return nil, err
+				return err
 			}
 			i, met := e.reach.atoms.get(atomKey{n, relation.ID, subject})
-			if err := add(n, met && e.reach.met[i].certain); err != nil {
-				return nil, err
-			}
+			l.list = append(l.list, candidate{ref: tuple.Ref{Node: n}, certain: met && e.reach.met[i].certain})
 		}
 	default:
-		list = make([]candidate, 0, end.count)
+		l.list = slices.Grow(l.list, int(end.count))
 		for i := end.first; i >= 0; i = e.reach.met[i].next {
-			if err := add(e.reach.met[i].key.node, e.reach.met[i].certain); err != nil {
-				return nil, err
-			}
+			l.list = append(l.list, candidate{ref: tuple.Ref{Node: e.reach.met[i].key.node}, certain: e.reach.met[i].certain})
 		}
 	}
-	return list, nil
+	return e.nameAll(l)
 }

@@ -137,6 +137,16 @@ func (o *overlay) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	return o.base.Object(n)
 }
 
+// IDs appends the ids of nodes to text.
+func (o *overlay) IDs(nodes []tuple.Node, text []byte, ends []int) ([]byte, error) {
+	for _, n := range nodes {
+		if n&local != 0 {
+			return tuple.IDs(o.Object, nodes, text, ends)
+		}
+	}
+	return o.base.IDs(nodes, text, ends)
+}
+
 // Edge returns the tuple object#relation@subject, if there is one.
 func (o *overlay) Edge(object tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error) {
 	for _, e := range o.forward[tuple.Ref{Node: object, Relation: relation}] {

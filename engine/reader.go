@@ -28,6 +28,11 @@ type Reader interface {
 	// Object returns the type and id of a node that this reader gave.
 	Object(n tuple.Node) (tuple.TypeID, string, error)
 
+	// IDs appends the ids of nodes that this reader gave to text, one behind the
+	// other, and sets ends[i] to where that of nodes[i] ends. It is Object for many,
+	// which may cost less: what it reads of all it can wait for at once.
+	IDs(nodes []tuple.Node, text []byte, ends []int) ([]byte, error)
+
 	// Type returns the type of a node that this reader gave, and whether it is
 	// the wildcard. It is Object without the cost of the text.
 	Type(n tuple.Node) (t tuple.TypeID, star bool, err error)

@@ -43,7 +43,7 @@ func (e *evaluation) lookupSubjects(q SubjectsQuestion, after string, yield func
 	if err != nil {
 		return err
 	}
-	c := crowd{e: e, found: map[tuple.Ref]int{}, met: map[tuple.Ref]standing{}}
+	c := crowd{e: e, lineup: &e.lineup, found: map[tuple.Ref]int{}, met: map[tuple.Ref]standing{}}
 	if c.typ, err = e.typeNamed(q.Type); err != nil {
 		return err
 	}
@@ -54,8 +54,7 @@ func (e *evaluation) lookupSubjects(q SubjectsQuestion, after string, yield func
 		}
 		c.relation = r.ID
 	}
-	list, err := c.gather(tuple.Ref{Node: n, Relation: relation})
-	if err != nil {
+	if err := c.gather(tuple.Ref{Node: n, Relation: relation}); err != nil {
 		return err
 	}
 	others, err := e.others(&c, atomKey{node: n, relation: relation})
@@ -63,12 +62,11 @@ func (e *evaluation) lookupSubjects(q SubjectsQuestion, after string, yield func
 		return err
 	}
 	if others.Outcome != Denied {
-		list = append(list, candidate{id: tuple.Wildcard})
+		e.lineup.add(tuple.Wildcard)
 	}
-	list = slices.DeleteFunc(list, func(c candidate) bool { return c.id <= after })
-	for c := range inOrder(list) {
-		entry := FoundSubject{Subject: tuple.Subject{Type: q.Type, ID: c.id, Relation: q.Relation}, Answer: others}
-		if c.id != tuple.Wildcard {
+	for c := range e.lineup.inOrder(after) {
+		entry := FoundSubject{Subject: tuple.Subject{Type: q.Type, ID: e.lineup.id(c), Relation: q.Relation}, Answer: others}
+		if entry.Subject.ID != tuple.Wildcard {
 			if entry.Answer, err = e.standing(*c, n, relation); err != nil {
 				return err
 			}

@@ -192,6 +192,11 @@ func (r *Reader) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	return o.typ, o.id, nil
 }
 
+// IDs appends the ids of nodes of this reader to text.
+func (r *Reader) IDs(nodes []tuple.Node, text []byte, ends []int) ([]byte, error) {
+	return tuple.IDs(r.Object, nodes, text, ends)
+}
+
 // Type returns the type of a node of this reader, and whether it is the wildcard.
 func (r *Reader) Type(n tuple.Node) (tuple.TypeID, bool, error) {
 	t, id, err := r.Object(n)

@@ -234,6 +234,8 @@ func compareNodes(v *graph.View, named map[tuple.Object]bool) error {
 		}
 	}
 	for t := tuple.TypeID(1); t <= 3; t++ {
+		var nodes []tuple.Node
+		var ids []string
 		for n, err := range tuple.List(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
 			return v.Nodes(t, from, into)
 		}) {
@@ -249,10 +251,31 @@ func compareNodes(v *graph.View, named map[tuple.Object]bool) error {
 				return fmt.Errorf("revision %d: Nodes(%d) yields %v twice or wrongly", v.Revision(), t, o)
 			}
 			delete(named, o)
+			nodes, ids = append(nodes, n), append(ids, id)
+		}
+		if err := compareIDs(v, nodes, ids); err != nil {
+			return err
 		}
 	}
 	if len(named) > 0 {
 		return fmt.Errorf("revision %d: Nodes misses %v", v.Revision(), named)
+	}
+	return nil
+}
+
+// compareIDs asks for the ids of nodes at once.
+func compareIDs(v *graph.View, nodes []tuple.Node, want []string) error {
+	ends := make([]int, len(nodes))
+	text, err := v.IDs(nodes, []byte("before"), ends)
+	if err != nil {
+		return fmt.Errorf("revision %d: IDs: %w", v.Revision(), err)
+	}
+	from := len("before")
+	for i, end := range ends {
+		if got := string(text[from:end]); got != want[i] {
+			return fmt.Errorf("revision %d: IDs gives node %d as %q, want %q", v.Revision(), nodes[i], got, want[i])
+		}
+		from = end
 	}
 	return nil
 }

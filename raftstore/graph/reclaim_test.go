@@ -214,6 +214,9 @@ func TestClosedView(t *testing.T) {
 	if _, _, err := v.Object(o); !errors.Is(err, graph.ErrClosed) {
 		t.Errorf("Object of a closed view: %v", err)
 	}
+	if _, err := v.IDs([]tuple.Node{o}, nil, make([]int, 1)); !errors.Is(err, graph.ErrClosed) {
+		t.Errorf("IDs of a closed view: %v", err)
+	}
 	if _, _, err := v.Edge(o, 10, tuple.Ref{Node: o}); !errors.Is(err, graph.ErrClosed) {
 		t.Errorf("Edge of a closed view: %v", err)
 	}
@@ -245,6 +248,13 @@ func TestUnknownNumbers(t *testing.T) {
 		if kind, id, err := v.Object(n); err == nil && (kind != 1 || id != "a") && (kind != 3 || id != "ana") {
 			t.Errorf("Object(%d) = %d:%s", n, kind, id)
 		}
+		_, _, unknown := v.Object(n)
+		if ids, err := v.IDs([]tuple.Node{n}, nil, make([]int, 1)); (err == nil) != (unknown == nil) {
+			t.Errorf("IDs of %d: %q, %v", n, ids, err)
+		}
+	}
+	if _, err := v.IDs([]tuple.Node{1 << 31}, nil, make([]int, 1)); !errors.Is(err, graph.ErrUnknownNode) {
+		t.Errorf("IDs of a number never given: %v", err)
 	}
 	if n, err := v.Node(^tuple.TypeID(0), `{"n":1}`); n != 0 || err != nil {
 		t.Errorf("a context is found as an object: %d, %v", n, err)

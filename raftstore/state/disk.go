@@ -130,6 +130,11 @@ func (d *diskReader) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	return o.typ, o.id, err
 }
 
+// IDs is engine.Reader's.
+func (d *diskReader) IDs(nodes []tuple.Node, text []byte, ends []int) ([]byte, error) {
+	return tuple.IDs(d.Object, nodes, text, ends)
+}
+
 // Type is engine.Reader's.
 func (d *diskReader) Type(n tuple.Node) (tuple.TypeID, bool, error) {
 	o, err := d.object(n)

@@ -155,6 +155,15 @@ func (h *history) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	return g.Object(n)
 }
 
+// IDs is engine.Reader's.
+func (h *history) IDs(nodes []tuple.Node, text []byte, ends []int) ([]byte, error) {
+	g, err := h.open()
+	if err != nil {
+		return text, err
+	}
+	return g.IDs(nodes, text, ends)
+}
+
 // Type is engine.Reader's.
 func (h *history) Type(n tuple.Node) (tuple.TypeID, bool, error) {
 	g, err := h.open()

@@ -435,6 +435,13 @@ func checkReader(t *testing.T, what string, v *state.View, want *modelStore) {
 			nodes = append(nodes, node)
 			found[object(node)] = true
 		}
+		var ids string
+		for _, node := range nodes {
+			ids += object(node).ID
+		}
+		if got, err := v.IDs(nodes, nil, make([]int, len(nodes))); err != nil || string(got) != ids {
+			t.Fatalf("%s: IDs gives %q, want %q (%v)", what, got, ids, err)
+		}
 		known, none, err := v.Pair(tuple.ObjectName{Type: n.TypeID(typ), ID: "a"}, tuple.ObjectName{Type: n.TypeID(typ), ID: "nobody"})
 		if want, _ := v.Node(n.TypeID(typ), "a"); known != want || none != 0 || err != nil {
 			t.Fatalf("%s: Pair gives %d and %d, want %d and none (%v)", what, known, none, want, err)

@@ -246,6 +246,11 @@ func (u *undone) Edge(object tuple.Node, relation tuple.RelationID, subject tupl
 	return u.head.Edge(object, relation, subject)
 }
 
+// IDs is engine.Reader's.
+func (u *undone) IDs(nodes []tuple.Node, text []byte, ends []int) ([]byte, error) {
+	return tuple.IDs(u.Object, nodes, text, ends)
+}
+
 // Type is engine.Reader's.
 func (u *undone) Type(n tuple.Node) (tuple.TypeID, bool, error) {
 	if n&beforeBit != 0 {

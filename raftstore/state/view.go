@@ -34,6 +34,7 @@ type reader interface {
 	Node(t tuple.TypeID, id string) (tuple.Node, error)
 	Pair(a, b tuple.ObjectName) (tuple.Node, tuple.Node, error)
 	Object(n tuple.Node) (tuple.TypeID, string, error)
+	IDs(nodes []tuple.Node, text []byte, ends []int) ([]byte, error)
 	Type(n tuple.Node) (t tuple.TypeID, star bool, err error)
 	Edge(object tuple.Node, relation tuple.RelationID, subject tuple.Ref) (tuple.Edge, bool, error)
 	Row(object tuple.Node, into []tuple.Edge) (n int, whole bool, err error)

@@ -37,3 +37,18 @@ func List[T any](read func(from Cursor, into []T) (n int, next Cursor, err error
 		}
 	}
 }
+
+// IDs appends the ids of nodes to text, one behind the other, and sets ends[i] to
+// where that of nodes[i] ends: for a reader that has nothing to gain from being
+// asked for many at once.
+func IDs(object func(Node) (TypeID, string, error), nodes []Node, text []byte, ends []int) ([]byte, error) {
+	for i, n := range nodes {
+		_, id, err := object(n)
+		if err != nil {
+			return text, err
+		}
+		text = append(text, id...)
+		ends[i] = len(text)
+	}
+	return text, nil
+}
