@@ -105,7 +105,7 @@ func begin(ctx context.Context, v *View) (*evaluation, error) {
 	e.purse.fill(v.Limits)
 	e.steps, e.pause = 0, 0
 	e.causes.reset()
-	e.reach.e = e
+	e.reach.e, e.reach.goal = e, 0
 	e.forget()
 	err := e.purse.take(e)
 	if err == nil {

@@ -54,6 +54,9 @@ func (e *evaluation) lookupObjects(q ObjectsQuestion, after string, yield func(F
 	if err := e.nameObjects(t, ref); err != nil {
 		return err
 	}
+	if p := e.plan.at(relation.ID); p.tops() && !e.subjects[subject].acts {
+		e.reach.goal = relation.ID
+	}
 	if whole, err := e.reach.from(subject, everything, lookupEdges*e.limit); err != nil {
 		return err
 	} else if !whole {
@@ -129,26 +132,26 @@ func (e *evaluation) nameObjects(t *schema.Type, subject tuple.Ref) error {
 func (e *evaluation) objectCandidates(t *schema.Type, relation *schema.Relation, subject int32) error {
 	l, end := &e.lineup, e.reach.end(relation.ID, subject)
 	l.reset()
-	switch {
-	case end == nil:
-	case end.everywhere:
-		for n, err := range tuple.List(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
-			return e.graph.Nodes(t.ID, from, into)
-		}) {
-			if err != nil {
-				return err
-			}
-			if err := e.pace(); err != nil {
-				return err
-			}
-			i, met := e.reach.atoms.get(atomKey{n, relation.ID, subject})
-			l.list = append(l.list, candidate{ref: tuple.Ref{Node: n}, certain: met && e.reach.met[i].certain})
+	if end == nil {
+		return nil
+	}
+	l.list = slices.Grow(l.list, int(end.count))
+	for i := end.first; i >= 0; i = e.reach.met[i].next {
+		l.list = append(l.list, candidate{ref: tuple.Ref{Node: e.reach.met[i].key.node}, certain: e.reach.met[i].certain})
+	}
+	if !end.everywhere {
+		return e.nameAll(l)
+	}
+	for n, err := range tuple.List(func(from tuple.Cursor, into []tuple.Node) (int, tuple.Cursor, error) {
+		return e.graph.Nodes(t.ID, from, into)
+	}) {
+		if err != nil {
+			return err
 		}
-	default:
-		l.list = slices.Grow(l.list, int(end.count))
-		for i := end.first; i >= 0; i = e.reach.met[i].next {
-			l.list = append(l.list, candidate{ref: tuple.Ref{Node: e.reach.met[i].key.node}, certain: e.reach.met[i].certain})
+		if err := e.pace(); err != nil {
+			return err
 		}
+		l.list = append(l.list, candidate{ref: tuple.Ref{Node: n}})
 	}
 	return e.nameAll(l)
 }

@@ -56,8 +56,8 @@ func (l *lineup) compare(a, b *candidate) int {
 // firstFront is how many candidates are sorted first.
 const firstFront = 256
 
-// inOrder yields the candidates behind an id in the order of their ids, which
-// differ. It sorts no further than it is asked: the first, then twice as many, and
+// inOrder yields the candidates behind an id in the order of their ids, one of each
+// id: what is true of one that was lined up twice is true. It sorts no further than it is asked: the first, then twice as many, and
 // so on. So a page of a hundred out of a million costs little more than looking at
 // each once.
 func (l *lineup) inOrder(after string) iter.Seq[*candidate] {
@@ -67,8 +67,12 @@ func (l *lineup) inOrder(after string) iter.Seq[*candidate] {
 		for rest, size := l.list, firstFront; len(rest) > 0; size *= 2 {
 			front := l.front(rest, size)
 			slices.SortFunc(front, func(a, b candidate) int { return l.compare(&a, &b) })
-			for i := range front {
-				if !yield(&front[i]) {
+			for i := 0; i < len(front); {
+				c := &front[i]
+				for i++; i < len(front) && l.compare(c, &front[i]) == 0; i++ {
+					c.certain, c.named = c.certain || front[i].certain, c.named || front[i].named
+				}
+				if !yield(c) {
 					return
 				}
 			}
@@ -91,13 +95,11 @@ func (l *lineup) keys() {
 	}
 	alike := l.bytes(&l.list[0])
 	for i := range l.list {
-		if id := l.bytes(&l.list[i]); !bytes.HasPrefix(id, alike) {
-			n := 0
-			for n < len(id) && n < len(alike) && id[n] == alike[n] {
-				n++
-			}
-			alike = alike[:n]
+		id, n := l.bytes(&l.list[i]), 0
+		for n < len(id) && n < len(alike) && id[n] == alike[n] {
+			n++
 		}
+		alike = alike[:n]
 	}
 	l.text = append(l.text, make([]byte, 8)...) // so that eight bytes can be read of each
 	for i := range l.list {

@@ -31,8 +31,15 @@ func TestInOrder(t *testing.T) {
 func checkOrder(t *testing.T, n int, id func(i int) string) {
 	var l lineup
 	var want []string
+	twice := n / 5 // so many are lined up twice, half of them certain the second time
+	certain := map[string]bool{}
 	for _, i := range rand.Perm(n) {
 		l.add(id(i))
+		if i < twice {
+			l.add(id(i))
+			l.list[len(l.list)-1-i%2].certain = i%4 < 2
+			certain[id(i)] = i%4 < 2
+		}
 		want = append(want, id(i))
 	}
 	slices.Sort(want)
@@ -47,6 +54,9 @@ func checkOrder(t *testing.T, n int, id func(i int) string) {
 			break
 		}
 		got = append(got, l.id(c))
+		if c.certain != certain[l.id(c)] {
+			t.Fatalf("%q is certain: %v", l.id(c), c.certain)
+		}
 	}
 	if !slices.Equal(got, want) {
 		t.Fatalf("the first %d of %d behind %q are %q, want %q", most, n, after, got, want)

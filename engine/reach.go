@@ -25,6 +25,10 @@ type reach struct {
 	epoch  uint32 // subjects of another one are not known
 	scope  scope  // of the climb that is under way
 	budget int    // how many more edges and atoms may be met; past it the climb is of no use
+
+	// goal is the relation that a lookup looks for, where nothing rests on it. Its
+	// atoms are by far the most: they are listed, perhaps twice, and not found by key.
+	goal tuple.RelationID
 }
 
 // reachedAtom is an atom that may hold.
@@ -64,6 +68,9 @@ func (r *reach) chance(key atomKey, p *relationPlan) chance {
 	s := &r.e.subjects[key.subject]
 	if s.reached == nothing || s.epoch != r.epoch || s.reached < p.scope {
 		return open
+	}
+	if key.relation == r.goal {
+		return maybe
 	}
 	if i, ok := r.atoms.get(key); ok {
 		if r.met[i].certain {
@@ -162,14 +169,15 @@ func (r *reach) climbFrom(subject int32) error {
 
 // add notes an atom, or that it is certain after all.
 func (r *reach) add(key atomKey, sure bool) {
+	if key.relation == r.goal {
+		r.list(key, sure)
+		r.budget--
+		return
+	}
 	i, known := r.atoms.get(key)
 	switch {
 	case !known:
-		i = int32(len(r.met))
-		end := r.endFor(key.relation, key.subject)
-		r.met = append(r.met, reachedAtom{key, sure, end.first})
-		end.first = i
-		end.count++
+		i = r.list(key, sure)
 		r.atoms.put(key, i)
 	case sure && !r.met[i].certain:
 		r.met[i].certain = true
@@ -178,6 +186,15 @@ func (r *reach) add(key atomKey, sure bool) {
 	}
 	r.budget--
 	r.queue = append(r.queue, i)
+}
+
+// list adds an atom to those of its relation and subject.
+func (r *reach) list(key atomKey, sure bool) int32 {
+	i, end := int32(len(r.met)), r.endFor(key.relation, key.subject)
+	r.met = append(r.met, reachedAtom{key, sure, end.first})
+	end.first = i
+	end.count++
+	return i
 }
 
 // everywhere notes that a relation, and so whatever reads it, may hold anywhere.

@@ -65,6 +65,12 @@ func (p *plan) climbs(r *relationPlan, readers *schema.Readers) {
 	}
 }
 
+// tops says whether a walk upwards goes on to nothing from a relation, but for what
+// acts for owners.
+func (p *relationPlan) tops() bool {
+	return len(p.readBy[everything]) == 0 && len(p.namedBy[everything]) == 0
+}
+
 // once appends a relation unless it is the last already.
 func once(list []tuple.RelationID, id tuple.RelationID) []tuple.RelationID {
 	if n := len(list); n > 0 && list[n-1] == id {
