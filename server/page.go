@@ -78,6 +78,7 @@ func (s *Server) agrees(c cursor, wanted *api.Consistency) error {
 
 // next makes the cursor of the page behind this one.
 func (s *Server) next(p *page, last string) (string, error) {
+	p.Keep()
 	return s.sealCursor(cursor{Store: p.Store(), Request: p.digest, Revision: p.Revision(), Instant: p.now.UnixNano(), After: last})
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/pemba-authz/pemba/bench/dataset"
 	"github.com/pemba-authz/pemba/engine"
 	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/raftstore/graph"
 	"github.com/pemba-authz/pemba/raftstore/state"
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/source"
@@ -148,6 +149,9 @@ func (s *Store) View() (v engine.View, close func(), err error) {
 	}
 	return engine.View{Schema: compiled, Reader: held, Now: time.Now()}, held.Close, nil
 }
+
+// Graph returns the size of the graph index.
+func (s *Store) Graph() graph.Stats { return s.state.Graphs() }
 
 // Close closes the files.
 func (s *Store) Close() error { return s.state.Close() }

@@ -43,7 +43,7 @@ func (b *Builder) Finish() (*Index, error) {
 	}
 	x.names.blocks = writerBlocks{x}
 	x.sequence++
-	x.history = append(x.history, written{b.revision, x.sequence})
+	x.history = append(x.history, written{revision: b.revision, sequence: x.sequence})
 	x.floor, x.loading = x.sequence, false
 	x.measure()
 	return x, nil

@@ -23,3 +23,6 @@ func (x *Index) SmallShards() { x.setSlots = minSetSlots }
 
 // SmallShards lets sets of the index have many shards at few entries.
 func (b *Builder) SmallShards() { b.x.SmallShards() }
+
+// FewYoung lets little wait for Retain alone.
+func (x *Index) FewYoung(most int) { x.mostYoung = most }

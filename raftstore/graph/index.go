@@ -22,6 +22,7 @@ type Index struct {
 	names       *table // objects to their nodes
 	populations atomic.Pointer[map[populationKey]*population]
 	setSlots    int // of a set's shard before it is split: maxSetSlots but in tests
+	mostYoung   int // of what waits for Retain alone: the constant but in tests
 
 	write    sync.Mutex // held by the one writer; guards what the fields above mark as the writer's, and these
 	loading  bool       // nothing but Load has written: all is there since before every view
@@ -33,12 +34,12 @@ type Index struct {
 	sequence uint64     // of the write under way or just made
 	epoch    uint64     // the current one; written under both mutexes
 
-	views     sync.Mutex // held for moments; guards these
-	history   []written  // the revisions that views can still ask for, ascending; never empty
-	retain    tuple.Revision
-	floor     uint64 // the lowest sequence that a view can be opened at
-	sequences pins   // of open views
-	epochs    pins   // of open views
+	views     sync.Mutex     // held for moments; guards these
+	history   []written      // the revisions that views can still ask for, ascending; never empty
+	retain    tuple.Revision // 0: nothing for its own sake
+	floor     uint64         // the lowest sequence that a view can be opened at
+	sequences pins           // of open views
+	epochs    pins           // of open views
 
 	stats atomic.Pointer[Stats]
 }
@@ -50,6 +51,7 @@ const mostTuples = 1 << 28
 type written struct {
 	revision tuple.Revision
 	sequence uint64
+	kept     bool // see View.Keep
 }
 
 // New returns an empty index, whose views see nothing at any revision.
@@ -57,10 +59,10 @@ func New() *Index { return newAt(1, 0) }
 
 // newAt returns an index whose names are in 1<<depth shards at first.
 func newAt(sequence uint64, depth uint) *Index {
-	x := &Index{seed: newSeed(), memory: &memory{}, epoch: 1, floor: sequence, loading: true, setSlots: maxSetSlots}
+	x := &Index{seed: newSeed(), memory: &memory{}, epoch: 1, floor: sequence, loading: true, setSlots: maxSetSlots, mostYoung: mostYoung}
 	runtime.AddCleanup(x, (*memory).release, x.memory)
 	x.sequence = sequence
-	x.history = []written{{0, sequence}}
+	x.history = []written{{sequence: sequence}}
 	x.populations.Store(&map[populationKey]*population{})
 	x.names = newTable(depth, writerBlocks{x})
 	x.stats.Store(&Stats{})
@@ -98,7 +100,7 @@ func (x *Index) Apply(revision tuple.Revision, changes []Change) error {
 			x.add(&changes[i].Tuple, now)
 		}
 	}
-	x.reclaim(1024 + 4*len(changes))
+	x.reclaim(1024+4*len(changes), lag)
 	x.measure()
 	return nil
 }
@@ -144,7 +146,7 @@ func (x *Index) enter(revision tuple.Revision, changes int) (moment, error) {
 		x.sequence = last.sequence
 		return momentOf(last.sequence), nil
 	}
-	last = written{revision, last.sequence + 1}
+	last = written{revision: revision, sequence: last.sequence + 1}
 	if last.sequence-x.sequences.lowest(last.sequence) >= mostPinned {
 		return 0, ErrPinned
 	}
@@ -177,18 +179,24 @@ func (x *Index) release(v *View) {
 	x.epochs.release(v.epoch)
 }
 
-// Retain keeps what views from a revision on would see, although none is open.
-// Without it the index keeps its newest revision and what open views see.
+// Retain keeps what views from a revision on would see, although none is open, as
+// long as that is not much (mostYoung) or one of them was kept (View.Keep).
+// Without it the index keeps its newest revisions and what open views see.
 func (x *Index) Retain(from tuple.Revision) {
 	x.views.Lock()
 	defer x.views.Unlock()
 	x.retain = max(x.retain, from)
 }
 
+func (x *Index) keep(sequence uint64) {
+	x.views.Lock()
+	defer x.views.Unlock()
+	x.history[x.at(sequence)].kept = true
+}
+
 // forget drops the history below a sequence, but for the entry that holds it.
 func (x *Index) forget(sequence uint64) {
-	i := sort.Search(len(x.history), func(i int) bool { return x.history[i].sequence > sequence })
-	if i > 1 && i-1 >= len(x.history)/2 {
-		x.history = slices.Clone(x.history[i-1:])
+	if i := x.at(sequence); i > 0 && i >= len(x.history)/2 {
+		x.history = slices.Clone(x.history[i:])
 	}
 }

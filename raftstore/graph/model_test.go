@@ -316,6 +316,11 @@ func TestViewsAgainstModel(t *testing.T) {
 
 // againstModel writes to an index that holds a model at a revision.
 func againstModel(t *testing.T, x *graph.Index, revision tuple.Revision, current model, writes int) {
+	againstModelWith(t, x, revision, current, writes, func(tuple.Revision) {})
+}
+
+// againstModelWith tells written of each revision, and returns the last model.
+func againstModelWith(t *testing.T, x *graph.Index, revision tuple.Revision, current model, writes int, written func(tuple.Revision)) model {
 	var h history
 	h.push(revision, current)
 	done := make(chan struct{})
@@ -357,6 +362,7 @@ func againstModel(t *testing.T, x *graph.Index, revision tuple.Revision, current
 			t.Fatal(err)
 		}
 		h.push(revision, next)
+		written(revision)
 		current = next
 	}
 	close(done)
@@ -364,6 +370,7 @@ func againstModel(t *testing.T, x *graph.Index, revision tuple.Revision, current
 	if got, want := x.Stats().Tuples, len(current); got != want {
 		t.Errorf("Stats().Tuples = %d, want %d", got, want)
 	}
+	return current
 }
 
 // TestEveryRevisionRetained opens a view of every revision of a long history.

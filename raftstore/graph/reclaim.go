@@ -1,6 +1,10 @@
 package graph
 
-import "sort"
+import (
+	"sort"
+
+	"github.com/pemba-authz/pemba/schema/tuple"
+)
 
 // What a write leaves behind goes three ways: it waits until every view sees it
 // as written (then a tuple that was added needs no record any more, and one that
@@ -43,6 +47,9 @@ const (
 	// reader that has just learned the newest revision finds it though another
 	// write came in between.
 	lag = 16
+	// mostYoung is how much may wait only because Retain says so: a bulk load would
+	// leave a version for each of its tuples, and all of them in the way of checks.
+	mostYoung = 1 << 16
 	// mostPinned keeps moments comparable: see moment. What waits is settled faster
 	// than it comes, so no moment that is kept is twice as old.
 	mostPinned = 1 << 29
@@ -58,25 +65,64 @@ func (x *Index) retire(kind limboKind, i, size uint32) {
 }
 
 // raiseFloor raises the lowest sequence that views can be opened at as far as
-// nobody needs what is below, and returns it.
-func (x *Index) raiseFloor() uint64 {
+// nobody needs what is below, and returns it. The newest back writes stay.
+func (x *Index) raiseFloor(back uint64) uint64 {
 	x.views.Lock()
 	defer x.views.Unlock()
 	last := x.history[len(x.history)-1].sequence
-	limit := last - min(last, lag)
+	limit := last - min(last, back)
 	if x.retain > 0 {
-		after := sort.Search(len(x.history), func(i int) bool { return x.history[i].revision > x.retain })
-		limit = min(limit, x.history[max(after-1, 0)].sequence)
+		limit = min(limit, x.retained())
 	}
 	x.floor = max(x.floor, x.sequences.lowest(limit))
 	x.forget(x.floor)
 	return x.floor
 }
 
+// retained is the lowest sequence that Retain asks for; a later one where more
+// waits than may, but none after a revision that is kept, nor of the newest writes,
+// which may not be readable yet.
+func (x *Index) retained() uint64 {
+	after := sort.Search(len(x.history), func(i int) bool { return x.history[i].revision > x.retain })
+	i := max(after-1, 0)
+	if len(x.waiting) <= x.mostYoung {
+		return x.history[i].sequence
+	}
+	last := x.history[len(x.history)-1].sequence
+	most := min(x.waiting[len(x.waiting)-x.mostYoung-1].sequence, last-min(last, lag))
+	i = max(i, x.at(x.floor)) // below it nothing is left to keep
+	for ; i+1 < len(x.history) && x.history[i+1].sequence <= most && !x.history[i].kept; i++ {
+	}
+	return x.history[i].sequence
+}
+
+// at returns where in the history a sequence is.
+func (x *Index) at(sequence uint64) int {
+	return sort.Search(len(x.history), func(i int) bool { return x.history[i].sequence > sequence }) - 1
+}
+
+// Settle does for an index that nobody writes to what a write does on the way, up
+// to budget pieces of work: it retains what Retain(from) would, also of the newest
+// writes, and makes the rest take no more memory or time than if it had always
+// been there. It says whether there is more to do at once. Views of revisions
+// before from must not be opened any more.
+func (x *Index) Settle(from tuple.Revision, budget int) (more bool) {
+	x.Retain(from)
+	x.write.Lock()
+	defer x.write.Unlock()
+	more = x.reclaim(budget, 0)
+	if len(x.waiting) == 0 && len(x.limbo) == 0 {
+		x.waiting, x.limbo = nil, nil // they were as long as a load
+	}
+	x.measure()
+	return more
+}
+
 // reclaim settles up to budget of what every view sees as written, and frees
-// what no reader stands in.
-func (x *Index) reclaim(budget int) {
-	floor := x.raiseFloor()
+// what no reader stands in. The newest back writes stay. It says whether the budget
+// was too small.
+func (x *Index) reclaim(budget int, back uint64) (more bool) {
+	floor := x.raiseFloor(back)
 	n := 0
 	for ; n < len(x.waiting) && n < budget && x.waiting[n].sequence <= floor; n++ {
 		switch w := x.waiting[n]; w.kind {
@@ -91,11 +137,12 @@ func (x *Index) reclaim(budget int) {
 		}
 	}
 	x.waiting = x.waiting[n:]
-	x.free(8 * budget) // more than so much of what waits leaves behind
+	return x.free(8*budget) || n == budget // more than so much of what waits leaves behind
 }
 
-// free reuses up to budget of what was unlinked before every open view was opened.
-func (x *Index) free(budget int) {
+// free reuses up to budget of what was unlinked before every open view was
+// opened, and says whether the budget was too small.
+func (x *Index) free(budget int) (more bool) {
 	x.views.Lock()
 	x.epoch++
 	lowest := x.epochs.lowest(x.epoch)
@@ -115,4 +162,5 @@ func (x *Index) free(budget int) {
 		}
 	}
 	x.limbo = x.limbo[n:]
+	return n == budget
 }

@@ -33,6 +33,14 @@ func (v *View) Close() {
 	}
 }
 
+// Keep lets the revision be asked for again for as long as Retain says, however
+// much is written meanwhile.
+func (v *View) Keep() {
+	if !v.closed {
+		v.x.keep(v.sequence)
+	}
+}
+
 // Node returns the number of an object, or 0 when no tuple names it at this
 // revision. The id "*" is the wildcard subject of the type.
 func (v *View) Node(t tuple.TypeID, id string) (tuple.Node, error) {

@@ -151,6 +151,9 @@ func (a *applier) commit(term uint64) error {
 	}
 	for _, st := range ids {
 		st.publishedMark = st.mark()
+		if st.index != nil {
+			s.unsettle(st.index)
+		}
 	}
 	h := &s.head
 	h.revision, h.term, h.time, h.floor, h.feature = a.index, term, a.now, s.floor, s.feature
@@ -190,26 +193,4 @@ func (a *applier) feed(effects []effect) error {
 		}
 	}
 	return nil
-}
-
-// retained knows from which revision on the graph indexes shall answer.
-type retained struct{ marks []retainMark }
-
-type retainMark struct {
-	revision tuple.Revision
-	time     int64
-}
-
-// retainStep is how far apart in log time, in nanoseconds, the marks are.
-const retainStep = int64(time.Second)
-
-// advance returns the newest mark that is at least window old.
-func (r *retained) advance(rev tuple.Revision, now, window int64) tuple.Revision {
-	if n := len(r.marks); n == 0 || now-r.marks[n-1].time >= min(retainStep, window) {
-		r.marks = append(r.marks, retainMark{rev, now})
-	}
-	for len(r.marks) > 1 && now-r.marks[1].time >= window {
-		r.marks = r.marks[1:]
-	}
-	return r.marks[0].revision
 }

@@ -68,3 +68,10 @@ func (s *State) BreakGraph(name string) error {
 
 // BreakDisk closes Badger under the state's feet.
 func (s *State) BreakDisk() error { return s.gen.db.Close() }
+
+// Unsettled says how many graph indexes the settler looks after.
+func (s *State) Unsettled() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.unsettled)
+}

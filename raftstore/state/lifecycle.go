@@ -69,6 +69,7 @@ func (a *applier) deleteStore(st *store, res *command.Result) error {
 	a.set(storeKey(st.id), st.storeRecord(a.index))
 	a.events = append(a.events, event{st.id, eventStoreDeleted})
 	a.publish = append(a.publish, func() {
+		delete(s.unsettled, st.index)
 		st.deleted, st.index = a.index, nil // open views keep the index that they have
 		if s.head.stores[st.name] == st {
 			delete(s.head.stores, st.name)

@@ -10,6 +10,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/raftstore/graph"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -35,7 +36,8 @@ func Open(o Options) (*State, error) {
 		return nil, fmt.Errorf("the folder of the state: %w", err)
 	}
 	s := &State{options: o, log: o.Logger, pins: map[tuple.Revision]int{},
-		dirty: make(chan struct{}, 1), done: make(chan struct{}), cleaned: make(chan struct{})}
+		dirty: make(chan struct{}, 1), done: make(chan struct{}), cleaned: make(chan struct{}),
+		young: make(chan struct{}, 1), settled: make(chan struct{})}
 	s.past.budget = o.HistoryBudget
 	l, err := load(dir, o, s.log)
 	if err != nil {
@@ -44,6 +46,7 @@ func Open(o Options) (*State, error) {
 	s.feed = newFeed(s)
 	s.adopt(l)
 	go s.cleaner()
+	go s.settler()
 	go s.feed.run()
 	return s, nil
 }
@@ -143,6 +146,8 @@ func (s *State) adopt(l *loaded) (old *generation) {
 	if s.head.members == nil {
 		s.head.members = map[string]command.Member{}
 	}
+	s.unsettled = map[*graph.Index]struct{}{}
+	s.retained.forget()
 	s.discard()
 	s.soil()
 	s.wake()
@@ -163,6 +168,7 @@ func (s *State) Close() error {
 	}
 	close(s.done)
 	<-s.cleaned
+	<-s.settled
 	<-s.feed.ended
 	var err error
 	if s.fault == nil {

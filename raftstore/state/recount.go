@@ -93,17 +93,8 @@ func (c *recounted) compare(st *store, kept *stats) error {
 // compareGraph recounts a store's graph index in both directions, where it still
 // holds the pinned revision: memory can be damaged too, and the index can be wrong.
 func (p *pinned) compareGraph(st *store, live Digest, pace *pacer) error {
-	p.s.mu.Lock()
-	index := st.index
-	p.s.mu.Unlock()
-	if index == nil {
-		return nil
-	}
-	g, err := index.View(p.revision)
-	if errors.Is(err, graph.ErrReclaimed) {
-		return nil
-	}
-	if err != nil {
+	g, err := p.graph(st)
+	if g == nil {
 		return err
 	}
 	defer g.Close()
@@ -121,6 +112,32 @@ func (p *pinned) compareGraph(st *store, live Digest, pace *pacer) error {
 		}
 	}
 	return nil
+}
+
+// graph opens a view of a store's graph index; nil where it has none, or not of
+// the pinned revision any more.
+func (p *pinned) graph(st *store) (*graph.View, error) {
+	p.s.mu.Lock()
+	index := st.index
+	p.s.mu.Unlock()
+	if index == nil {
+		return nil, nil
+	}
+	g, err := index.View(p.revision)
+	if errors.Is(err, graph.ErrReclaimed) {
+		return nil, nil
+	}
+	return g, err
+}
+
+// keepGraph lets compareGraph find the revision after a long look at the disk.
+func (p *pinned) keepGraph(st *store) error {
+	g, err := p.graph(st)
+	if g != nil {
+		g.Keep()
+		g.Close()
+	}
+	return err
 }
 
 // graphCount sums up the tuples of a graph.

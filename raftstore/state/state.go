@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pemba-authz/pemba/raftstore/command"
+	"github.com/pemba-authz/pemba/raftstore/graph"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
 
@@ -28,8 +29,9 @@ type Options struct {
 	// walked once the graph index has let go of them. 0 is DefaultHistoryBudget.
 	HistoryBudget int
 
-	// Retain is how far back, in log time, the graph indexes themselves answer.
-	// What is removed stays in memory for so long. 0 is DefaultRetain.
+	// Retain is how far back, in log time, the graph indexes themselves answer,
+	// unless much is written and nobody asks (View.Keep). What is removed stays in
+	// memory for so long. 0 is DefaultRetain.
 	Retain time.Duration
 
 	// Boot names this boot of the system, for tests of a loss of power. "" asks
@@ -99,31 +101,35 @@ type State struct {
 	past past
 	feed *feed
 
+	unsettled map[*graph.Index]struct{} // what the settler has to look after
+	retained  retained
+
 	discarded tuple.Revision // what Badger was told; it may not go back
 
 	dirty   chan struct{} // there may be something for the cleaner
 	done    chan struct{} // closed by Close
 	cleaned chan struct{} // closed when the cleaner has ended
+	young   chan struct{} // there may be something for the settler
+	settled chan struct{} // closed when the settler has ended
 }
 
 // working is what apply reads and writes: ahead of head while an entry is applied.
 type working struct {
-	index    tuple.Revision
-	term     uint64
-	time     int64 // log time, Unix nanoseconds
-	floor    tuple.Revision
-	feature  uint32
-	cluster  command.ClusterID
-	secret   command.Secret
-	members  map[string]command.Member
-	tokens   map[command.TokenID]command.JoinToken
-	byName   map[string]*store
-	byID     map[storeID]*store // with the deleted ones that are not removed yet
-	nextID   storeID
-	memory   *memory // of idempotency keys
-	base     Digest  // of all definitions, see definitions.go
-	fault    error   // set once: nothing may be applied any more
-	retained retained
+	index   tuple.Revision
+	term    uint64
+	time    int64 // log time, Unix nanoseconds
+	floor   tuple.Revision
+	feature uint32
+	cluster command.ClusterID
+	secret  command.Secret
+	members map[string]command.Member
+	tokens  map[command.TokenID]command.JoinToken
+	byName  map[string]*store
+	byID    map[storeID]*store // with the deleted ones that are not removed yet
+	nextID  storeID
+	memory  *memory // of idempotency keys
+	base    Digest  // of all definitions, see definitions.go
+	fault   error   // set once: nothing may be applied any more
 }
 
 // head is what readers see.

@@ -203,6 +203,9 @@ func (p *pinned) summarize(txn *badger.Txn, st *store, how Recount, pace *pacer)
 	if out.Schema, err = lastRevision(txn, prefixSchema, st.id, p.revision); err != nil || how == Kept {
 		return out, err
 	}
+	if err := p.keepGraph(st); err != nil {
+		return StoreSummary{}, err
+	}
 	found, err := recountStore(txn, st.id, pace)
 	if err != nil {
 		return StoreSummary{}, err

@@ -98,6 +98,9 @@ func (v *View) openReader() error {
 		g, err := v.st.index.View(v.revision)
 		if err == nil {
 			v.reader = g
+			if v.revision < v.s.head.revision {
+				g.Keep()
+			}
 			return nil
 		}
 		if !errors.Is(err, graph.ErrReclaimed) {
@@ -203,6 +206,15 @@ func (v *View) Schema() (*schema.Schema, error) {
 		return nil, err
 	}
 	return m.Schema, nil
+}
+
+// Keep is for a revision that is going to be asked for again, as by the cursor of a
+// page: the graph index holds it for as long as it holds any, Options.Retain,
+// however much is written meanwhile.
+func (v *View) Keep() {
+	if g, ok := v.reader.(*graph.View); ok {
+		g.Keep()
+	}
 }
 
 // Close lets go of the revision. The view may not be used afterwards; a second
