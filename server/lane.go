@@ -11,10 +11,10 @@ import (
 
 // lane keeps requests that take long from slowing the others. The first moment of
 // every request is free; who needs more goes on with a seat only, and there is a
-// seat less than there are cores. Seats are passed on in the order of asking,
-// after a slice of time, so that a short list does not wait for a long one to end;
-// and while requests are answered that need no seat, those who have one rest for
-// twice as long as they work.
+// seat less than Go runs goroutines at once. Seats are passed on in the order of
+// asking, after a slice of time, so that a short list does not wait for a long one
+// to end; and while requests are answered that need no seat, those who have one
+// rest.
 type lane struct {
 	base    time.Time
 	seats   chan struct{} // holds one element per request that has a seat
@@ -26,7 +26,6 @@ type lane struct {
 const (
 	freeSpan = 100 * time.Microsecond // most checks need a tenth
 	slice    = time.Millisecond
-	rest     = 2 * slice
 )
 
 func newLane(seats, queue int) *lane {
@@ -61,6 +60,13 @@ func (l *lane) trySit() bool {
 
 func (l *lane) stand() { <-l.seats }
 
+// rest is how long a seat rests after a slice while short requests come in: one
+// alone two thirds of its time, and where all are taken each five sixths.
+func (l *lane) rest() time.Duration {
+	others, most := len(l.seats)-1, cap(l.seats)-1
+	return 2*slice + 3*slice*time.Duration(max(0, others))/time.Duration(max(1, most))
+}
+
 // pace is a request's context for the engine, which asks it now and then whether
 // to go on: that is where a long request waits for its seat. One goroutine uses
 // it, and holds no lock when it asks.
@@ -94,7 +100,7 @@ func (p *pace) Err() error {
 func (p *pace) next() error {
 	if p.seated {
 		if p.lane.short.Load() != p.short {
-			time.Sleep(rest)
+			time.Sleep(p.lane.rest())
 		}
 		if p.lane.waiting.Load() > 0 {
 			p.leave()

@@ -120,21 +120,29 @@ func TestLaneIsFull(t *testing.T) {
 	})
 }
 
-// While short requests are answered, a long one works a third of its time.
+// While short requests are answered, a long one works a third of its time, and a
+// sixth where all seats are taken.
 func TestLaneGivesWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := oneSeat(1)
-		p := l.pace(t.Context())
-		began := time.Now()
-		for range 1000 { // a tenth of a second
-			l.short.Add(1)
-			if err := spin(&p, 1); err != nil {
-				t.Fatal(err)
-			}
+	for taken, least := range map[int]time.Duration{0: 290 * time.Millisecond, 3: 590 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) { givesWay(t, taken, least) })
+	}
+}
+
+func givesWay(t *testing.T, taken int, least time.Duration) {
+	l := newLane(4, 1)
+	for range taken {
+		l.trySit()
+	}
+	p := l.pace(t.Context())
+	began := time.Now()
+	for range 1000 { // a tenth of a second
+		l.short.Add(1)
+		if err := spin(&p, 1); err != nil {
+			t.Fatal(err)
 		}
-		p.leave()
-		if took := time.Since(began); took < 290*time.Millisecond {
-			t.Errorf("took %v", took)
-		}
-	})
+	}
+	p.leave()
+	if took := time.Since(began); took < least || took > least+20*time.Millisecond {
+		t.Errorf("took %v where %d others have seats", took, taken)
+	}
 }

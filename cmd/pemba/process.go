@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -41,9 +42,21 @@ type processConfig struct {
 	web         pki.Files // of the HTTP surface; zero: without TLS
 }
 
+// spareThread has Go run one goroutine more than there are cores. Long requests may
+// fill the cores then, and the system still gives the network its turn at once:
+// Go by itself looks at it every ten milliseconds only while all its threads work.
+// It stays with what GOMAXPROCS says, and within the processor time of a container
+// that may not use all cores.
+var spareThread = sync.OnceFunc(func() {
+	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) == runtime.NumCPU() {
+		runtime.GOMAXPROCS(runtime.NumCPU() + 1)
+	}
+})
+
 // start opens the ports, then the node, and serves until stop. The caller calls
 // close once.
 func start(ctx context.Context, config processConfig) (_ *process, err error) {
+	spareThread()
 	p := &process{failed: make(chan error, 2), log: config.server.Logger}
 	scheme := "http://"
 	if config.web != (pki.Files{}) {
