@@ -89,8 +89,7 @@ func (s *sealer) derive(purpose string, salt [saltBytes]byte) (*sealKey, error) 
 // sealing returns the key of now.
 func (s *sealer) sealing(purpose string) (*sealKey, error) {
 	keys := s.keys(purpose)
-	now := time.Now()
-	if key := keys.current.Load(); key != nil && now.Before(key.ends) {
+	if key := keys.current.Load(); key != nil && time.Until(key.ends) > 0 {
 		return key, nil
 	}
 	var salt [saltBytes]byte
@@ -99,7 +98,7 @@ func (s *sealer) sealing(purpose string) (*sealKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	key.ends = now.Add(sealSpan)
+	key.ends = time.Now().Add(sealSpan)
 	keys.current.Store(key) // another caller's may win: both are good
 	return key, nil
 }

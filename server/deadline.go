@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,9 +14,14 @@ type deadline struct {
 	context.Context // the parent
 	at              time.Time
 
-	mu    sync.Mutex      // guards what follows
-	timed context.Context // made by the first Done
-	stop  context.CancelFunc
+	making sync.Mutex            // held while timed is made
+	timed  atomic.Pointer[timed] // made by the first Done
+}
+
+// timed is what a deadline with a timer waits on.
+type timed struct {
+	context.Context
+	stop context.CancelFunc
 }
 
 // Deadline returns when the context ends at the latest.
@@ -27,39 +33,39 @@ func (d *deadline) Deadline() (time.Time, bool) {
 }
 
 // Err says why the context has ended; nil when it has not.
-func (d *deadline) Err() error {
+func (d *deadline) Err() error { return d.errAt(time.Until(d.at) <= 0) }
+
+// errAt is Err for who has read the clock.
+func (d *deadline) errAt(late bool) error {
 	if err := d.Context.Err(); err != nil {
 		return err
 	}
-	if !time.Now().Before(d.at) {
+	if late {
 		return context.DeadlineExceeded
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.timed != nil {
-		return d.timed.Err()
+	if t := d.timed.Load(); t != nil {
+		return t.Err()
 	}
 	return nil
 }
 
 // Done returns a channel that is closed when the context ends.
 func (d *deadline) Done() <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.timed == nil {
-		d.timed, d.stop = context.WithDeadline(d.Context, d.at)
+	d.making.Lock()
+	defer d.making.Unlock()
+	if d.timed.Load() == nil {
+		t := &timed{}
+		t.Context, t.stop = context.WithDeadline(d.Context, d.at)
+		d.timed.Store(t)
 	}
-	return d.timed.Done()
+	return d.timed.Load().Done()
 }
 
 // Value returns what the parent has, and lets package context find the timer's
 // context, so that its children need no goroutine.
 func (d *deadline) Value(key any) any {
-	d.mu.Lock()
-	timed := d.timed
-	d.mu.Unlock()
-	if timed != nil {
-		return timed.Value(key)
+	if t := d.timed.Load(); t != nil {
+		return t.Value(key)
 	}
 	return d.Context.Value(key)
 }
@@ -67,9 +73,7 @@ func (d *deadline) Value(key any) any {
 // end lets go of the timer. The context counts as cancelled afterwards for whoever
 // still waits on it.
 func (d *deadline) end() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.stop != nil {
-		d.stop()
+	if t := d.timed.Load(); t != nil {
+		t.stop()
 	}
 }

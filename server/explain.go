@@ -17,7 +17,6 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer snap.Close()
-	view.Context.Trace = true // keep the values that conditions read
 	explanation, err := engine.Explain(&snap.pace, view, asked.Question)
 	if err != nil {
 		return placesOf(asked.Question).of(err)

@@ -76,24 +76,38 @@ type pace struct {
 	seated bool
 	long   bool          // it has had a seat
 	until  time.Duration // since lane.base: when the free span or the slice ends
+	over   time.Duration // since lane.base: when the request does, where its context is a deadline
 	short  int64         // what lane.short was when it began
 	failed error
 }
 
 // pace begins the free span of a request. Whoever gets it leaves it.
 func (l *lane) pace(ctx context.Context) pace {
-	return pace{Context: ctx, lane: l, until: time.Since(l.base) + freeSpan}
+	p := pace{Context: ctx, lane: l, until: time.Since(l.base) + freeSpan}
+	if d, ok := ctx.(*deadline); ok {
+		p.over = d.at.Sub(l.base)
+	}
+	return p
 }
 
 // Err says why the request must end; nil lets it go on, perhaps after a wait.
 func (p *pace) Err() error {
-	if err := p.Context.Err(); err != nil {
+	now := time.Since(p.lane.base) // the one reading of the clock
+	if err := p.ended(now); err != nil {
 		return err
 	}
-	if p.failed == nil && time.Since(p.lane.base) >= p.until {
+	if p.failed == nil && now >= p.until {
 		p.failed = p.next()
 	}
 	return p.failed
+}
+
+// ended is the error of the request's own context.
+func (p *pace) ended(now time.Duration) error {
+	if d, ok := p.Context.(*deadline); ok {
+		return d.errAt(now >= p.over)
+	}
+	return p.Context.Err()
 }
 
 // next waits until there is another slice of time for the request.

@@ -25,13 +25,15 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 // recovers panics, and logs and counts what came of it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
-	seen := &observed{ResponseWriter: w, id: newRequestID()}
-	seen.Header()[requestID] = []string{seen.id}
+	v := &visit{observed: observed{ResponseWriter: w, id: newRequestID()}, context: deadline{Context: r.Context()}}
+	seen, ctx := &v.observed, &v.context
+	v.ids[0] = seen.id
+	seen.Header()[requestID] = v.ids[:]
 	patience := s.config.RequestTimeout
 	if wantsStream(r) || isWatch(r) || r.URL.Path == verifyPath || r.URL.Path == backupPath {
 		patience = s.config.StreamTimeout
 	}
-	ctx := &deadline{Context: r.Context(), at: started.Add(patience)}
+	ctx.at = started.Add(patience)
 	defer ctx.end()
 	defer func() {
 		p := recover()
@@ -174,6 +176,13 @@ func (s *Server) observe(r *http.Request, seen *observed, took time.Duration) {
 	}
 	s.config.Logger.Log(r.Context(), level, "request", "request", seen.id, "method", tuple.Clip(r.Method), "route", seen.route.pattern,
 		"store", tuple.Clip(seen.store), "status", seen.status, "bytes", seen.bytes, "took", took)
+}
+
+// visit is what the door holds of a request, in one piece of memory.
+type visit struct {
+	observed observed
+	context  deadline
+	ids      [1]string // the header of the id
 }
 
 // observed remembers what was asked and answered.

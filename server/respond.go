@@ -47,7 +47,12 @@ func write(w http.ResponseWriter, status int, media string, text []byte) {
 }
 
 // wantsStream says whether the request accepts NDJSON.
-func wantsStream(r *http.Request) bool { return accepts(r, api.NDJSON) }
+func wantsStream(r *http.Request) bool {
+	if accept := r.Header["Accept"]; len(accept) == 0 || len(accept) == 1 && accept[0] == api.JSON {
+		return false // as nearly everybody writes it
+	}
+	return accepts(r, api.NDJSON)
+}
 
 // accepts says whether the request names a media type that it accepts.
 func accepts(r *http.Request, media string) bool {

@@ -209,10 +209,12 @@ func (s *Server) engineView(snap *snapshot, with brought) (engine.View, error) {
 	if err := s.approach(snap); err != nil {
 		return engine.View{}, err
 	}
-	context := with.context
-	context.Now = snap.now
-	view := engine.View{Schema: module.Schema, Reader: snap.View, Now: snap.now, Context: &context, Contextual: with.contextual,
+	view := engine.View{Schema: module.Schema, Reader: snap.View, Now: snap.now, Contextual: with.contextual,
 		Limits: engine.Limits{Nodes: s.config.EvaluationNodes}}
+	if with.context.Values != nil {
+		given := with.context
+		view.Context = &given
+	}
 	if len(with.contextual) == 0 {
 		return view, nil
 	}

@@ -264,12 +264,7 @@ func (s *State) records(after tuple.Revision, visit func(tuple.Revision, record)
 	g.refs++
 	s.pins[after]++
 	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		s.unpin(after)
-		s.mu.Unlock()
-		s.release(g)
-	}()
+	defer s.release(g, after)
 	txn := g.db.NewTransactionAt(uint64(head), false)
 	defer txn.Discard()
 	to = after

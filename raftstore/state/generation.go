@@ -194,10 +194,13 @@ func switchGeneration(dir, name string) error {
 	return disk.ReplaceSummed(filepath.Join(dir, currentFile), []byte(name))
 }
 
-// release lets go of a generation, and closes it with the last. The caller does
-// not hold mu.
-func (s *State) release(g *generation) error {
+// release lets go of a generation and of what was pinned of it, and closes it with
+// the last. The caller does not hold mu.
+func (s *State) release(g *generation, pinned ...tuple.Revision) error {
 	s.mu.Lock()
+	for _, rev := range pinned {
+		s.unpin(rev)
+	}
 	g.refs--
 	last, replaced, aside := g.refs == 0, g != s.gen, g.aside
 	s.mu.Unlock()

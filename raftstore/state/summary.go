@@ -156,10 +156,7 @@ func (s *State) pinStores(at tuple.Revision) (*pinned, []*store, error) {
 func (p *pinned) txn() *badger.Txn { return p.gen.db.NewTransactionAt(uint64(p.revision), false) }
 
 func (p *pinned) close() {
-	p.s.mu.Lock()
-	p.s.unpin(p.revision)
-	p.s.mu.Unlock()
-	p.s.release(p.gen)
+	p.s.release(p.gen, p.revision)
 }
 
 // summarizeCluster hashes what concerns no store alone.

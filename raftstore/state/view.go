@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -223,11 +224,7 @@ func (v *View) Close() {
 	v.close.Do(func() {
 		v.closed = true
 		v.reader.Close()
-		s := v.s
-		s.mu.Lock()
-		s.unpin(v.pinned)
-		s.mu.Unlock()
-		s.release(v.gen)
+		v.s.release(v.gen, v.pinned)
 	})
 }
 
@@ -240,6 +237,8 @@ func (s *State) unpin(rev tuple.Revision) {
 
 // compiled holds the newest few compiled schemas of a store.
 type compiled struct {
+	last atomic.Pointer[compiledModule] // that was asked for
+
 	mu      sync.Mutex // guards modules; held while one is compiled, so that it is compiled once
 	modules []compiledModule
 }
@@ -253,10 +252,14 @@ type compiledModule struct {
 const compiledKept = 4
 
 func (c *compiled) get(rev tuple.Revision, compile func() (*schema.Module, error)) (*schema.Module, error) {
+	if m := c.last.Load(); m != nil && m.revision == rev {
+		return m.module, nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, m := range c.modules {
 		if m.revision == rev {
+			c.last.Store(&m)
 			return m.module, nil
 		}
 	}
