@@ -54,6 +54,9 @@ func TestRun(t *testing.T) {
 		if m.Requests == 0 || m.Failed+m.Wrong > 0 || m.P50 <= 0 || m.P50 > m.P99 || m.P99 > m.Max {
 			t.Errorf("%s, %s: %+v", m.Target, m.Operation, m.Sample)
 		}
+		if local := m.Target == bench.InProcess; local != (m.Collections != nil) {
+			t.Errorf("%s, %s: collections %v", m.Target, m.Operation, m.Collections)
+		}
 	}
 	for _, o := range bench.Operations {
 		if seen[o.Name] == 0 {

@@ -72,7 +72,7 @@ func (t *Target) operation(name string, items, n int, ask func(ctx context.Conte
 	if n == 0 {
 		return load.Operation{}, errors.New("bench: there is nothing to ask")
 	}
-	return load.Operation{Name: name, Items: items, Client: func(i int) (load.Client, error) {
+	return load.Operation{Name: name, Items: items, Local: true, Client: func(i int) (load.Client, error) {
 		return &client{store: t.store, n: n, next: i * 7919 % n, ask: ask}, nil
 	}}, nil
 }

@@ -18,7 +18,8 @@ import (
 // Operation is a kind of request.
 type Operation struct {
 	Name  string
-	Items int // what one request asks: the items of a batch; 0 is 1
+	Items int  // what one request asks: the items of a batch; 0 is 1
+	Local bool // it is answered in this process
 
 	// Client makes the i-th client, which one goroutine uses.
 	Client func(i int) (Client, error)
@@ -78,7 +79,7 @@ func Run(ctx context.Context, op Operation, plan Plan) (Sample, error) {
 		}
 		workers[i] = &worker{run: r, client: client, histogram: hdrhistogram.New(shortest, longest, digits)}
 	}
-	used := processTime()
+	used, before := processTime(), readCollector()
 	var wait sync.WaitGroup
 	for _, w := range workers {
 		if plan.Rate > 0 {
@@ -91,6 +92,9 @@ func Run(ctx context.Context, op Operation, plan Plan) (Sample, error) {
 	s := sum(workers, op, plan, min(time.Since(r.from), plan.Duration+r.overtime(workers)))
 	if made := s.Requests + s.Failed + s.Wrong + s.warmup; made > 0 {
 		s.ClientCPU = Latency(processTime()-used) / Latency(made)
+	}
+	if op.Local {
+		s.Collections = readCollector().since(before)
 	}
 	return s, nil
 }

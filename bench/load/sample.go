@@ -28,6 +28,10 @@ type Sample struct {
 	// generator costs, and in process what the answer costs.
 	ClientCPU Latency `json:"client_cpu_ns"`
 
+	// Collections is of what is answered in this process, where a pause of the
+	// collector is part of the latency.
+	Collections *Collections `json:"collections,omitempty"`
+
 	// Curve has the latency at rising shares of the requests.
 	Curve []Point `json:"curve,omitempty"`
 
@@ -114,6 +118,7 @@ func Median(runs []Sample) Sample {
 	m.P999 = median(runs, func(s Sample) Latency { return s.P999 })
 	m.Max = median(runs, func(s Sample) Latency { return s.Max })
 	m.ClientCPU = median(runs, func(s Sample) Latency { return s.ClientCPU })
+	m.Collections = collections(runs)
 	return m
 }
 

@@ -51,7 +51,7 @@ func printBench(c *cli.Context, report *bench.Report) error {
 		fmt.Fprintf(w, "%s: %s loaded in %.1f s, %.0f a second\n", l.Target, plural(l.Tuples, "tuple"), l.Seconds, l.PerSecond)
 	}
 	fmt.Fprintln(w)
-	t := newTable(w, "target", "operation", "clients", "requests/s", "items/s", "p50", "p99", "p99.9", "failed", "wrong", "compared")
+	t := newTable(w, "target", "operation", "clients", "requests/s", "items/s", "p50", "p99", "p99.9", "failed", "wrong", "collections", "compared")
 	for _, m := range report.Measurements {
 		items, compared := "", ""
 		if m.Items > 1 {
@@ -61,7 +61,7 @@ func printBench(c *cli.Context, report *bench.Report) error {
 			compared = fmt.Sprintf("%.0f%% of %s", 100*m.Share, m.Of)
 		}
 		t.row(m.Target, m.Operation, fmt.Sprint(m.Clients), fmt.Sprintf("%.0f", m.PerSecond), items, m.P50.String(), m.P99.String(), m.P999.String(),
-			fmt.Sprint(m.Failed), fmt.Sprint(m.Wrong), compared)
+			fmt.Sprint(m.Failed), fmt.Sprint(m.Wrong), m.Collections.String(), compared)
 	}
 	if err := t.flush(); err != nil {
 		return err
