@@ -44,6 +44,8 @@ type cluster struct {
 	nodes  []*node
 	binary string
 	net    *namespaces // nil on loopback
+
+	logLevel string // of the nodes
 }
 
 // build compiles the product.
@@ -61,7 +63,10 @@ func newCluster(ctx context.Context, c Config, size int) (_ *cluster, err error)
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	k := &cluster{binary: c.Pemba}
+	k := &cluster{binary: c.Pemba, logLevel: "warn"}
+	if c.TraceGaps > 0 {
+		k.logLevel = "debug"
+	}
 	if k.binary == "" {
 		if k.binary, err = build(ctx, c.Dir); err != nil {
 			return nil, err
@@ -151,7 +156,7 @@ func (k *cluster) start(n *node) error {
 	if n.process != nil {
 		return nil
 	}
-	args := []string{"serve", "--dir", n.place.dir(), "--http", n.place.http(), "--cluster", n.place.cluster(), "--insecure-cluster", "--log-level", "warn"}
+	args := []string{"serve", "--dir", n.place.dir(), "--http", n.place.http(), "--cluster", n.place.cluster(), "--insecure-cluster", "--log-level", k.logLevel}
 	if n.number > 0 {
 		args = append(args, "--join", k.nodes[0].place.cluster())
 	}
@@ -218,6 +223,18 @@ func (k *cluster) leader(ctx context.Context) *node {
 	default:
 		return nil
 	}
+}
+
+// ready says whether all members serve, and so have the log as far as it is committed.
+func (k *cluster) ready(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	for _, n := range k.nodes {
+		if seen, err := n.client.Cluster(ctx); err != nil || !seen.Ready {
+			return false
+		}
+	}
+	return true
 }
 
 // verify has the cluster compare what its members hold, and returns what differs.

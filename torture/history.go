@@ -69,9 +69,9 @@ const (
 type history struct {
 	clock atomic.Int64 // orders calls and answers
 	last  atomic.Int64 // when a write was last acknowledged, in nanoseconds since 1970
-	gap   atomic.Int64 // the longest time without one, since it was last set to 0
 
 	mu         sync.Mutex // guards what follows
+	gap        span       // the longest time without one since newGap
 	operations []porcupine.Operation
 	grown      map[string]grown // viewers that were added, by document and user
 	grants     []grant          // for others to ask about
@@ -117,8 +117,23 @@ func (h *history) swapped(o porcupine.Operation, token tuple.Token) {
 
 // acknowledged notes the time; the mutex is held.
 func (h *history) acknowledged() {
-	now := time.Now().UnixNano()
-	h.gap.Store(max(h.gap.Load(), now-h.last.Swap(now)))
+	now := time.Now()
+	if s := (span{time.Unix(0, h.last.Swap(now.UnixNano())), now}); s.length() > h.gap.length() {
+		h.gap = s
+	}
+}
+
+// newGap forgets the gaps that were.
+func (h *history) newGap() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gap = span{}
+}
+
+func (h *history) longestGap() span {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.gap
 }
 
 // fault records that an answer was wrong.

@@ -24,17 +24,19 @@ import (
 
 // Config says what a run does.
 type Config struct {
-	Dir      string        // of everything; "" is a temporary folder that a run without faults found removes
-	Pemba    string        // the binary; "" builds it
-	Duration time.Duration // of the faults
-	Seed     uint64        // of the faults and the load
-	Clients  int
-	Nodes    int      // 0 is 3
-	Loopback bool     // no namespaces even as root
-	Port     int      // the first port on loopback; six are used
-	Faults   []string // by name; empty: all that the machine allows
-	Import   bool     // an import runs all the time
-	Verbose  func(format string, args ...any)
+	Dir       string        // of everything; "" is a temporary folder that a run without faults found removes
+	Pemba     string        // the binary; "" builds it
+	Duration  time.Duration // of the faults
+	Seed      uint64        // of the faults and the load
+	Clients   int
+	Nodes     int           // 0 is 3
+	Loopback  bool          // no namespaces even as root
+	Port      int           // the first port on loopback; six are used
+	Faults    []string      // by name; empty: all that the machine allows
+	Import    bool          // an import runs all the time
+	Rest      bool          // each fault waits until all members serve again, as in a rolling restart
+	TraceGaps time.Duration // the report tells the story of gaps of writes that are as long; 0 tells none
+	Verbose   func(format string, args ...any)
 }
 
 func main() {
@@ -49,6 +51,8 @@ func main() {
 	flag.BoolVar(&c.Loopback, "loopback", os.Getuid() != 0, "use loopback addresses instead of network namespaces")
 	flag.IntVar(&c.Port, "port", 18800, "the first of six ports on loopback")
 	flag.BoolVar(&c.Import, "import", false, "let an import run all the time")
+	flag.BoolVar(&c.Rest, "rest", false, "wait before each fault until all members serve again")
+	flag.DurationVar(&c.TraceGaps, "trace-gaps", 0, "report what the nodes logged during gaps of writes that are as long as this; 0 is none")
 	measure := flag.String("measure", "", "measure instead of injecting faults: `NAMES` of writes, restart, catchup")
 	tuples := flag.Int("tuples", 1_000_000, "with --measure: how many tuples to load")
 	quiet := flag.Bool("quiet", false, "print the figures alone")

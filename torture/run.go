@@ -51,7 +51,7 @@ func Run(ctx context.Context, c Config) (report string, err error) {
 	if err := l.prepare(ctx); err != nil {
 		return "", err
 	}
-	r := &trial{config: c, cluster: k, load: l, faults: map[string]int{}, leaders: map[int]int{}, gaps: map[string][]time.Duration{}}
+	r := &trial{config: c, cluster: k, load: l, faults: map[string]int{}, leaders: map[int]int{}, gaps: map[string][]gap{}}
 	begin := time.Now()
 	loading, stop := context.WithCancel(ctx)
 	var clients sync.WaitGroup
@@ -76,9 +76,9 @@ type trial struct {
 	cluster *cluster
 	load    *load
 	faults  map[string]int
-	leaders map[int]int                // faults by the node that led
-	gaps    map[string][]time.Duration // until the next acknowledged write after the leader was hit, by fault
-	equal   int                        // stores that all members hold alike
+	leaders map[int]int      // faults by the node that led
+	gaps    map[string][]gap // of writes when the leader was hit, by fault
+	equal   int              // stores that all members hold alike
 	tuples  int
 }
 
@@ -91,6 +91,11 @@ func (r *trial) torment(ctx context.Context, chosen []fault) error {
 		return err
 	}
 	for round := 0; time.Since(begin) < r.config.Duration && ctx.Err() == nil; round++ {
+		if r.config.Rest {
+			if err := r.cluster.waitVoters(ctx, r.config.Nodes); err != nil {
+				return err
+			}
+		}
 		f := draw(chosen, random)
 		target := r.cluster.nodes[random.IntN(r.config.Nodes)]
 		leader := r.cluster.leader(ctx)
@@ -107,9 +112,8 @@ func (r *trial) torment(ctx context.Context, chosen []fault) error {
 		r.config.Verbose("%6.1fs %s: node %d (leader: %v) and %d", time.Since(begin).Seconds(), f.name, target.number, target == leader, other.number)
 		r.faults[f.name]++
 		h := r.load.history
-		h.mu.Lock()
-		h.gap.Store(0)
-		h.mu.Unlock()
+		alone := target == leader && !r.cluster.ready(ctx)
+		h.newGap()
 		hit := time.Now()
 		mend, err := f.do(ctx, r.cluster, target, other, random)
 		if err != nil {
@@ -119,7 +123,9 @@ func (r *trial) torment(ctx context.Context, chosen []fault) error {
 			if err := r.writesAgain(ctx, hit.Add(time.Second)); err != nil { // answers that were under way come until then
 				return fmt.Errorf("%s of the leader: %w", f.name, err)
 			}
-			r.gaps[f.name] = append(r.gaps[f.name], time.Duration(h.gap.Load()))
+			g := gap{h.longestGap(), hit, alone}
+			r.gaps[f.name] = append(r.gaps[f.name], g)
+			r.config.Verbose("        no write for %v, another member away: %v", g.length().Round(time.Millisecond), alone)
 		} else {
 			time.Sleep(time.Duration(100+random.IntN(2000)) * time.Millisecond)
 		}
@@ -230,10 +236,10 @@ func (r *trial) report(took time.Duration) string {
 	fmt.Fprintf(&out, "asked: %d under a token, %d at exactly one, %d fully consistent, %d plain; swaps refused: %d\n", l.fresh.Load(), l.exact.Load(), l.reads.Load(), l.plain.Load(), l.refused.Load())
 	fmt.Fprintf(&out, "history for porcupine: %d operations; members alike in %d stores of %d tuples\n", len(h.operations), r.equal, r.tuples)
 	for _, name := range []string{"kill", "stop", "power", "unplug", "freeze"} {
-		if gaps := r.gaps[name]; len(gaps) > 0 {
-			slices.Sort(gaps)
-			fmt.Fprintf(&out, "leader hit by %s to next acknowledged write: %d times, median %v, p99 %v\n", name, len(gaps),
-				gaps[len(gaps)/2].Round(time.Millisecond), gaps[min(len(gaps)-1, len(gaps)*99/100)].Round(time.Millisecond))
+		gaps := r.gaps[name]
+		out.WriteString(gapLines(name, gaps))
+		if r.config.TraceGaps > 0 {
+			out.WriteString(r.cluster.stories(name, gaps, r.config.TraceGaps))
 		}
 	}
 	fmt.Fprintf(&out, "lost, stale or wrong: %d\n", len(h.wrong))
