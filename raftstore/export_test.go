@@ -83,6 +83,9 @@ func (c Config) WithStoring(storing func()) Config {
 	return c
 }
 
+// Stand makes a node stand for election at once.
+func (n *Node) Stand() error { return n.stand() }
+
 // TransferLeadership hands leadership over to any other member.
 func (n *Node) TransferLeadership(ctx context.Context) error { return n.transfer(ctx) }
 

@@ -42,6 +42,7 @@ func (n *Node) propose(ctx context.Context, c command.Command) (command.Result, 
 func (n *Node) untilLeader(ctx context.Context, attempt func() error) error {
 	wait := 5 * time.Millisecond
 	for {
+		turn := n.turn.next()
 		err := attempt()
 		if !errors.Is(err, ErrNotLeader) || errors.Is(err, ErrOutcomeUnknown) {
 			return err
@@ -52,6 +53,7 @@ func (n *Node) untilLeader(ctx context.Context, attempt func() error) error {
 		select {
 		case <-time.After(wait):
 			wait = min(2*wait, 100*time.Millisecond)
+		case <-turn: // another leads, or will
 		case <-ctx.Done():
 			return err
 		case <-n.ctx.Done():
@@ -142,6 +144,8 @@ func (n *Node) handle(ctx context.Context, m method, payload []byte) ([]byte, er
 		return binary.BigEndian.AppendUint64(nil, uint64(n.state.AppliedRevision())), nil
 	case methodFetch:
 		return n.handleFetch(ctx, payload)
+	case methodHeir:
+		return n.handleHeir(ctx, string(payload))
 	case methodClock:
 		return binary.BigEndian.AppendUint64(nil, uint64(n.config.Clock().UnixNano())), nil
 	}

@@ -50,7 +50,7 @@ func (n *Node) startLeading(ctx context.Context) (stop func()) {
 // was committed before, gives the cluster its identity where it has none, and
 // then cleans up from time to time.
 func (n *Node) lead(ctx context.Context) {
-	n.log.Debug("this node leads the cluster", "term", n.raft.CurrentTerm())
+	began := time.Now()
 	for ctx.Err() == nil {
 		err := n.rebuildCause()
 		if err != nil { // it could apply nothing
@@ -59,6 +59,7 @@ func (n *Node) lead(ctx context.Context) {
 			err = n.beginTerm(ctx)
 		}
 		if err == nil {
+			n.log.Info("all that former leaders committed is applied here", "term", n.raft.CurrentTerm(), "took", time.Since(began))
 			n.collectLoop(ctx)
 			return
 		}

@@ -30,6 +30,7 @@ type clusterPort struct {
 	raft   chan net.Conn
 	muted  atomic.Bool
 	opened chan struct{} // closed by open
+	lost   chan struct{} // holds an element when a connection of Raft's came to its end
 
 	mu       sync.Mutex // guards what follows
 	conns    map[*tracked]struct{}
@@ -93,7 +94,7 @@ func listen(config portConfig) (*clusterPort, error) {
 	}
 	p := &clusterPort{
 		portConfig: config, listener: listener, advertise: advertised(advertise), strangers: strangers{log: config.log},
-		raft: make(chan net.Conn), opened: make(chan struct{}), conns: map[*tracked]struct{}{},
+		raft: make(chan net.Conn), opened: make(chan struct{}), lost: make(chan struct{}, 1), conns: map[*tracked]struct{}{},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.work.Go(p.accept)
@@ -145,6 +146,9 @@ func (p *clusterPort) sort(t *tracked) {
 		}
 		t.Close()
 	case !p.muted.Load():
+		p.mu.Lock()
+		t.ended = p.suspect
+		p.mu.Unlock()
 		select {
 		case p.raft <- t:
 		case <-p.ctx.Done():
@@ -152,6 +156,14 @@ func (p *clusterPort) sort(t *tracked) {
 		}
 	default:
 		t.Close()
+	}
+}
+
+// suspect has the node look whether the leader is there.
+func (p *clusterPort) suspect() {
+	select {
+	case p.lost <- struct{}{}:
+	default:
 	}
 }
 
@@ -234,7 +246,10 @@ type tracked struct {
 	port     *clusterPort
 	from     pki.Identity // who is at the other end; zero without TLS
 
-	recheck func() error // whether the other end would still be let in; nil without TLS. Guarded by port.mu
+	// port.mu guards what follows.
+
+	ended   func()       // is told when it is closed; nil: nobody is
+	recheck func() error // whether the other end would still be let in; nil without TLS
 }
 
 func (p *clusterPort) track(conn net.Conn) *tracked {
@@ -252,6 +267,10 @@ func (p *clusterPort) track(conn net.Conn) *tracked {
 func (t *tracked) Close() error {
 	t.port.mu.Lock()
 	delete(t.port.conns, t)
+	ended := t.ended
 	t.port.mu.Unlock()
+	if ended != nil {
+		ended()
+	}
 	return t.raw.Close()
 }

@@ -40,6 +40,7 @@ type Node struct {
 	proposer    *proposer
 	localReads  *readBatch
 	remoteReads *readBatch
+	turn        *turn
 	sealing     atomic.Pointer[sealer] // nil until the cluster's identity is known
 
 	handouts handouts

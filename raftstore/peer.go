@@ -34,6 +34,7 @@ const (
 	methodSummary                     // summaryRequest; answers summaryAnswer
 	methodFetch                       // fetchRequest; answers a piece of this node's state
 	methodClock                       // answers the time of this node's machine
+	methodHeir                        // the leader's id; answers where this node's log ends, if it finds the leader gone
 )
 
 // Methods about membership.

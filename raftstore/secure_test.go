@@ -37,7 +37,7 @@ func certificates(t *testing.T, cluster string, nodes int) []pki.Files {
 }
 
 // Everything that a cluster does goes over TLS: joining, Raft, a snapshot to a
-// newcomer, forwarded writes and reads, and a new leader.
+// newcomer, forwarded writes and reads, a member that stands, and a new leader.
 func TestClusterOverTLS(t *testing.T) {
 	files := certificates(t, "prod", 3)
 	next := 0
@@ -48,6 +48,16 @@ func TestClusterOverTLS(t *testing.T) {
 	})
 	putStore(t, c.nodes[0], "s")
 	write(t, c.nodes[c.follower()], "s", change(command.Create, viewer("d", "u")))
+	heir := c.follower()
+	if err := c.nodes[heir].Stand(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		if role := c.nodes[heir].Status().Role; role != "leader" {
+			return fmt.Errorf("who stood is %s", role)
+		}
+		return nil
+	})
 	c.stop(c.leader())
 	write(t, c.nodes[c.follower()], "s", change(command.Create, viewer("d", "v")))
 	for _, n := range c.nodes {

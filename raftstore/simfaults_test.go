@@ -43,15 +43,8 @@ func (s *simulation) fault(random *rand.Rand) (name string, mend func()) {
 		i = leader
 	}
 	host, other := s.hosts[i], s.hosts[(i+1+random.IntN(simNodes-1))%simNodes]
-	both := func(on bool) {
-		for _, o := range s.hosts {
-			if o != host {
-				s.net.setCut(host, o, on)
-				s.net.setCut(o, host, on)
-			}
-		}
-	}
-	switch random.IntN(15) {
+	both := func(on bool) { s.cutOff(i, on) }
+	switch random.IntN(16) {
 	case 0, 1:
 		both(true)
 		return "one node cut off", func() { both(false) }
@@ -100,19 +93,42 @@ func (s *simulation) fault(random *rand.Rand) (name string, mend func()) {
 		both(false)
 		return "a node gone at once", func() { s.open(i) }
 	case 11:
+		for _, o := range s.hosts {
+			if o != host {
+				s.net.refuse(host, o, true)
+			}
+		}
+		s.close(i)
+		return "a process killed", func() {
+			for _, o := range s.hosts {
+				s.net.refuse(host, o, false)
+			}
+			s.open(i)
+		}
+	case 12:
 		s.links[i].refuse.Store(true)
 		return "entries refused", func() { s.links[i].refuse.Store(false) }
-	case 12:
+	case 13:
 		if n := s.node(i); n != nil {
 			n.TransferLeadership(s.t.Context()) // mostly in vain: half of the time this is not the leader
 		}
 		return "leadership handed over", func() {}
-	case 13:
+	case 14:
 		s.leap[i].Store(random.Int64N(int64(4*time.Hour)) - int64(2*time.Hour))
 		return "a clock that leaps", func() { s.leap[i].Store(0) }
 	default:
 		s.hang[i].Store(true)
 		return "a disk that hangs", func() { s.hang[i].Store(false) }
+	}
+}
+
+// cutOff cuts a node off from all others, or mends that.
+func (s *simulation) cutOff(i int, on bool) {
+	for _, o := range s.hosts {
+		if o != s.hosts[i] {
+			s.net.setCut(s.hosts[i], o, on)
+			s.net.setCut(o, s.hosts[i], on)
+		}
 	}
 }
 

@@ -23,7 +23,8 @@ type simNet struct {
 	conns     map[*simConn]struct{}
 	hosts     map[string]string // by address of a listener
 	cut       map[[2]string]bool
-	least     time.Duration // the shortest and the longest way of a chunk
+	refused   map[[2]string]bool // whose connections are refused, both ways
+	least     time.Duration      // the shortest and the longest way of a chunk
 	most      time.Duration
 	changed   chan struct{} // closed and replaced whenever something may move
 }
@@ -31,7 +32,7 @@ type simNet struct {
 func newSimNet(seed uint64) *simNet {
 	return &simNet{
 		random: rand.New(rand.NewPCG(seed, 1)), listeners: map[string]*simListener{}, conns: map[*simConn]struct{}{},
-		hosts: map[string]string{}, cut: map[[2]string]bool{}, least: 50 * time.Microsecond, most: time.Millisecond,
+		hosts: map[string]string{}, cut: map[[2]string]bool{}, refused: map[[2]string]bool{}, least: 50 * time.Microsecond, most: time.Millisecond,
 		changed: make(chan struct{}),
 	}
 }
@@ -61,6 +62,7 @@ func (n *simNet) mend() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	clear(n.cut)
+	clear(n.refused)
 	n.least, n.most = 50*time.Microsecond, time.Millisecond
 	n.signal()
 }
@@ -78,6 +80,20 @@ func (n *simNet) reset(probability float64) (count int) {
 	}
 	n.signal()
 	return count
+}
+
+// refuse breaks the connections between two hosts and refuses further ones, or no
+// longer does. Between a host and all others that is how they see its process end.
+func (n *simNet) refuse(host, other string, on bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.refused[[2]string{host, other}], n.refused[[2]string{other, host}] = on, on
+	for c := range n.conns {
+		if on && (c.from == host && c.to == other || c.from == other && c.to == host) {
+			c.broken = syscall.ECONNRESET
+		}
+	}
+	n.signal()
 }
 
 // wait lets go of the mutex until something changes or an instant comes; the zero
@@ -142,7 +158,7 @@ func (h simHost) Dial(ctx context.Context, address string) (net.Conn, error) {
 			continue
 		}
 		l := h.listeners[address]
-		if l == nil {
+		if l == nil || h.refused[[2]string{h.name, to}] {
 			return nil, syscall.ECONNREFUSED
 		}
 		near, far := &simConn{net: h.simNet, from: h.name, to: to}, &simConn{net: h.simNet, from: to, to: h.name}

@@ -59,7 +59,7 @@ func Open(ctx context.Context, config Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{config: config, log: config.Logger, ready: make(chan struct{}), refused: make(chan struct{}), started: make(chan struct{}),
-		clock: newClock(config.Clock)}
+		clock: newClock(config.Clock), turn: newTurn()}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.release())
@@ -262,6 +262,7 @@ func (n *Node) start() (alone bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	n.background.Go(func() { n.turnLoop(n.ctx) })
 	n.background.Go(func() { n.leadLoop(n.ctx) })
 	n.background.Go(func() { n.localReads.run(n.ctx, raftTimeout) })
 	n.background.Go(func() { n.remoteReads.run(n.ctx, raftTimeout) })
@@ -282,6 +283,7 @@ func (n *Node) start() (alone bool, err error) {
 	if n.port != nil {
 		n.port.open()
 		n.watchCertificates()
+		n.background.Go(func() { n.successionLoop(n.ctx) })
 		n.background.Go(func() { n.standingLoop(n.ctx) })
 		n.background.Go(func() { n.announceLoop(n.ctx) })
 	}
