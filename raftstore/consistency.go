@@ -165,6 +165,8 @@ func (n *Node) verifyIndex(context.Context) (leaderIndex, error) {
 	if voters == 1 {
 		return n.loneIndex()
 	}
+	n.barriers.Add(1)
+	defer n.barriers.Add(-1)
 	if n.yielding.Load() { // the successor's log must reach as far as this one's
 		return leaderIndex{}, ErrNotLeader
 	}

@@ -60,6 +60,7 @@ type Node struct {
 	started    chan struct{}  // closed once start has ended
 	ready      chan struct{}  // closed once the node has caught up
 	yielding   atomic.Bool    // leadership is being handed over
+	barriers   atomic.Int64   // that are on their way through the log
 	telling    sync.WaitGroup // what transfer asks of other members
 	stalled    atomic.Bool    // the log's disk hangs
 	full       atomic.Bool    // the disk is nearly full

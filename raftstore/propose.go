@@ -108,7 +108,7 @@ func (p *proposer) run() {
 		data, err := entry.Encode()
 		if err != nil {
 			deliver(batch, nil, err)
-			p.ended(bulk)
+			p.queue.ended(bulk)
 			continue
 		}
 		p.under <- packed{p.raft.Apply(data, 0), batch, bulk}
@@ -138,13 +138,7 @@ func (p *proposer) collect() {
 		default: // lost leadership, shut down, or the log could not be written
 			deliver(e.batch, nil, unknownOutcome(err))
 		}
-		p.ended(e.bulk)
-	}
-}
-
-func (p *proposer) ended(bulk bool) {
-	if bulk {
-		p.queue.bulkDone()
+		p.queue.ended(e.bulk)
 	}
 }
 

@@ -41,6 +41,7 @@ type queue struct {
 	bulk    lane
 	count   int
 	bytes   int
+	open    int           // entries under way
 	loading bool          // a bulk entry is under way
 	paused  bool          // nothing is taken
 	closed  error         // why nothing more is taken in
@@ -102,6 +103,7 @@ func (q *queue) take() []*proposal {
 	if !q.loading || q.small.empty() {
 		if p := q.bulk.next(maxCommandBytes); p != nil {
 			q.loading = true
+			q.open++
 			q.taken(p)
 			return []*proposal{p}
 		}
@@ -117,6 +119,9 @@ func (q *queue) take() []*proposal {
 		q.taken(p)
 		batch = append(batch, p)
 	}
+	if len(batch) > 0 {
+		q.open++
+	}
 	return batch
 }
 
@@ -128,12 +133,22 @@ func (q *queue) pause(on bool) {
 	q.signal()
 }
 
-// bulkDone says that the bulk entry under way has ended.
-func (q *queue) bulkDone() {
+// ended says that an entry under way has ended.
+func (q *queue) ended(bulk bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.loading = false
-	q.signal()
+	q.open--
+	if bulk {
+		q.loading = false
+		q.signal()
+	}
+}
+
+// idle says whether no entry is under way.
+func (q *queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.open == 0
 }
 
 // close refuses further proposals and returns those that wait.

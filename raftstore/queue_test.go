@@ -55,7 +55,7 @@ func TestQueueSendsOneBulkEntryAtATimeWhileOthersWait(t *testing.T) {
 	if batch := q.take(); len(batch) != 1 || batch[0].bulk() {
 		t.Fatal("a bulk entry went while one was under way and a small write waited")
 	}
-	q.bulkDone()
+	q.ended(true)
 	if batch := q.take(); len(batch) != 1 || !batch[0].bulk() {
 		t.Fatal("the last bulk entry does not go")
 	}
@@ -86,7 +86,7 @@ func TestQueueLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := newQueue()
 		inside := map[*proposal]int{}
-		number, latest := 0, map[string]int{}
+		number, under, latest := 0, 0, map[string]int{}
 		out := func(p *proposal) int {
 			n, ok := inside[p]
 			if !ok {
@@ -106,6 +106,7 @@ func TestQueueLosesNothing(t *testing.T) {
 			},
 			"take": func(t *rapid.T) {
 				batch, bytes := q.take(), 0
+				under += min(len(batch), 1)
 				if len(batch) > command.MaxCommands {
 					t.Fatalf("%d commands in an entry", len(batch))
 				}
@@ -122,7 +123,15 @@ func TestQueueLosesNothing(t *testing.T) {
 					t.Fatalf("%d bytes in an entry", bytes)
 				}
 			},
-			"bulk done": func(*rapid.T) { q.bulkDone() },
+			"end": func(t *rapid.T) {
+				if q.idle() != (under == 0) {
+					t.Fatalf("idle is %v while %d entries are under way", q.idle(), under)
+				}
+				if under > 0 {
+					under--
+					q.ended(rapid.Bool().Draw(t, "bulk"))
+				}
+			},
 			"cancel": func(t *rapid.T) {
 				for p := range inside {
 					if !q.cancel(p) {

@@ -28,6 +28,7 @@ type simulation struct {
 	hosts   []string
 	links   []*messages
 	hang    []*atomic.Bool  // the disk of the log
+	slow    atomic.Int64    // how long every append to a log takes, in nanoseconds
 	leap    []*atomic.Int64 // how far the clock is wrong, in nanoseconds
 
 	mu    sync.RWMutex // guards nodes
@@ -107,6 +108,7 @@ func (s *simulation) open(i int) {
 	}
 	hang := s.hang[i]
 	config := s.configs[i].WithNetwork(simHost{s.net, s.hosts[i]}).WithTransport(s.links[i].wrap).WithStoring(func() {
+		time.Sleep(time.Duration(s.slow.Load()))
 		for hang.Load() {
 			time.Sleep(10 * time.Millisecond)
 		}

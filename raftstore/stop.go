@@ -10,6 +10,7 @@ import (
 // that it started. Acknowledged writes are durable without it.
 func (n *Node) Close() error {
 	n.closeOnce.Do(func() {
+		n.handOver() // while it still answers: what comes meanwhile goes to the successor
 		n.mu.Lock()
 		n.closed = true
 		n.mu.Unlock()

@@ -12,7 +12,10 @@ import (
 
 // handOver lets another member lead at once instead of after a timeout.
 func (n *Node) handOver() {
-	if servers, err := n.servers(); err != nil || n.raft.State() != raft.Leader || len(servers) < 2 {
+	if n.raft == nil || n.raft.State() != raft.Leader {
+		return
+	}
+	if servers, err := n.servers(); err != nil || len(servers) < 2 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), handover)
@@ -23,8 +26,9 @@ func (n *Node) handOver() {
 }
 
 // transfer makes another voter lead: it holds writes back, waits for a voter that
-// has the whole log, and tells it to stand for election. Where that fails, this
-// node leads on and takes the writes that have waited. It takes handover at most.
+// has the whole log, tells it to stand for election, and waits until it leads.
+// Where nobody comes to stand, this node leads on and takes the writes that have
+// waited. It takes handover at most.
 //
 // Raft's own LeadershipTransfer is not used: where the leader loses its followers
 // during one, it refuses every write with "transfer in progress" when it leads
@@ -36,21 +40,31 @@ func (n *Node) transfer(ctx context.Context) error {
 		return errors.New("another transfer of leadership is under way")
 	}
 	defer n.yielding.Store(false)
+	began := time.Now()
 	n.proposer.queue.pause(true)
 	defer n.proposer.queue.pause(false)
 	target, err := n.successor(ctx)
 	if err != nil {
 		return err
 	}
+	found, term := time.Now(), n.raft.CurrentTerm()
 	told := make(chan error, 1)
 	n.telling.Go(func() { // a member that hangs ends this when Raft's transport closes, or after raftTimeout
-		request := raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{
-			ProtocolVersion: raft.ProtocolVersionMax,
-			ID:              []byte(n.id),
-			Addr:            n.transport.EncodePeer(raft.ServerID(n.id), n.transport.LocalAddr()),
-		}}
-		told <- n.transport.TimeoutNow(target.ID, target.Address, &request, new(raft.TimeoutNowResponse))
+		told <- n.transport.TimeoutNow(target.ID, target.Address, n.timeoutNow(), new(raft.TimeoutNowResponse))
 	})
+	if err := n.yielded(ctx, target, told); err != nil {
+		return err
+	}
+	n.proposer.queue.pause(false) // it is no leader's any more
+	if err := n.followed(ctx, target, term); err != nil {
+		return err
+	}
+	n.log.Info("leadership was handed over", "to", string(target.ID), "term", n.raft.CurrentTerm(), "choice", found.Sub(began), "election", time.Since(found))
+	return nil
+}
+
+// yielded waits until this node leads no more, which a candidate brings about.
+func (n *Node) yielded(ctx context.Context, target raft.Server, told <-chan error) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for n.raft.State() == raft.Leader {
@@ -68,7 +82,39 @@ func (n *Node) transfer(ctx context.Context) error {
 	return nil
 }
 
-// successor waits for a voter whose log ends where this leader's does.
+// followed waits until somebody leads. A candidate needs votes, perhaps this node's,
+// which must not be gone before. Where it does not get them in time this node stands
+// itself: that candidate would wait for an election timeout.
+func (n *Node) followed(ctx context.Context, target raft.Server, term uint64) error {
+	late := time.After(voteTimeout)
+	for {
+		turn := n.turn.next()
+		switch _, leader := n.raft.LeaderWithID(); string(leader) {
+		case "":
+		case n.id:
+			return errors.New("nobody else won the election: this node leads again")
+		default:
+			return nil
+		}
+		select {
+		case <-turn:
+		case <-late:
+			if n.raft.CurrentTerm() == term {
+				return errors.New("leadership was lost to nobody: too few members answer")
+			}
+			n.log.Info("the member that is to lead has not won its election: this node stands", "member", string(target.ID))
+			if err := n.stand(); err != nil {
+				return fmt.Errorf("the member %s did not come to lead: %w", target.ID, err)
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("the member %s did not come to lead: %w", target.ID, ctx.Err())
+		}
+	}
+}
+
+// successor waits until nothing is on its way into the log, and for a voter whose
+// log ends where this leader's does: with an entry more than its successor a leader
+// would deny it its vote.
 func (n *Node) successor(ctx context.Context) (raft.Server, error) {
 	servers, err := n.servers()
 	if err != nil {
@@ -84,6 +130,9 @@ func (n *Node) successor(ctx context.Context) (raft.Server, error) {
 		return raft.Server{}, errors.New("no other member votes")
 	}
 	for {
+		if err := n.settledLog(ctx); err != nil {
+			return raft.Server{}, err
+		}
 		ends := make(chan raft.Server, len(voters))
 		asking, cancel := context.WithTimeout(ctx, handover/4)
 		for _, s := range voters {
@@ -109,4 +158,16 @@ func (n *Node) successor(ctx context.Context) (raft.Server, error) {
 			return raft.Server{}, fmt.Errorf("no other member has the whole log: %w", ctx.Err())
 		}
 	}
+}
+
+// settledLog waits until nothing is on its way into the log; the queue is paused.
+func (n *Node) settledLog(ctx context.Context) error {
+	for !n.proposer.queue.idle() || n.barriers.Load() > 0 {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("what is under way does not end: %w", ctx.Err())
+		}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package raftstore_test
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,5 +119,47 @@ func TestBrokenTransferLeavesNoTrace(t *testing.T) {
 		if err := writesSoon(s, n, "after", 10*time.Second); err != nil {
 			t.Errorf("leading again, the node refuses writes: %v", err)
 		}
+	})
+}
+
+// TestTransferUnderLoadCostsLittle: what was on its way into the log when a successor
+// was chosen, on a slow disk, must not leave the old leader with a longer log than the
+// successor's, for then it denies it its vote, and everybody waits for an election timeout.
+func TestTransferUnderLoadCostsLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, nil)
+		s.slow.Store(int64(20 * time.Millisecond))
+		var clients sync.WaitGroup
+		for id := range 6 {
+			clients.Go(func() {
+				for serial := 0; ; serial++ {
+					select {
+					case <-s.stop:
+						return
+					default:
+					}
+					s.node(id%simNodes).Write(t.Context(), "s", change(command.Touch, viewer(fmt.Sprint("load", id), fmt.Sprint(serial)))) // whatever comes of it
+				}
+			})
+		}
+		away := (s.leader() + 1) % simNodes // so that the old leader's vote is needed
+		s.cutOff(away, true)
+		for round := range 10 {
+			time.Sleep(time.Duration(211+37*round) * time.Millisecond)
+			leader := s.leader()
+			began := time.Now()
+			if err := s.node(leader).TransferLeadership(t.Context()); err != nil {
+				t.Errorf("round %d: %v", round, err)
+			}
+			if err := writesSoon(s, s.node(leader), fmt.Sprint(round), 2*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); took > 350*time.Millisecond {
+				t.Errorf("round %d: from the transfer to the next write it took %v", round, took)
+			}
+		}
+		s.cutOff(away, false)
+		close(s.stop)
+		clients.Wait()
 	})
 }
