@@ -137,6 +137,10 @@ func (c chain) IDs(nodes []tuple.Node, text []byte, ends []int) ([]byte, error) 
 	return tuple.IDs(c.Object, nodes, text, ends)
 }
 
+func (c chain) Closure(tuple.Ref, tuple.RelationID, []tuple.Node) (int, bool, error) {
+	return 0, false, nil
+}
+
 // next is the one subject of a group.
 func (c chain) next(n tuple.Node) tuple.Ref {
 	if int(n) == c.depth {

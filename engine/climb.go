@@ -171,11 +171,48 @@ func (r *reach) granted(ref tuple.Ref, subject int32, sure bool) error {
 		}
 	}
 	for _, relation := range relations {
-		if err := r.follow(ref, r.e.plan.at(relation), 0, subject, sure); err != nil {
+		of := r.e.plan.at(relation)
+		if of.closed && sure {
+			if done, err := r.close(ref, of, subject); err != nil {
+				return err
+			} else if done {
+				continue
+			}
+		}
+		if err := r.follow(ref, of, 0, subject, sure); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// closureSize is the most groups that are followed at once.
+const closureSize = 64
+
+// close follows at once all that a subject is in by a relation that leads, among
+// the carriers, to itself alone: the groups, and the groups that these are in. So
+// none of them is climbed from. It may not be able to.
+func (r *reach) close(ref tuple.Ref, of *relationPlan, subject int32) (done bool, err error) {
+	if len(r.actors) > 0 || r.e.subjects[subject].acts {
+		return false, nil
+	}
+	t, star, err := r.e.typeOf(ref)
+	if err != nil || !of.of.Admits(t, ref.Relation, star, 0, false) {
+		return false, err
+	}
+	n, ok, err := r.e.graph.Closure(ref, of.of.ID, r.groups[:])
+	if err != nil || !ok {
+		return false, err
+	}
+	waiting := len(r.queue)
+	for _, node := range r.groups[:n] {
+		if err := r.e.pace(); err != nil {
+			return false, err
+		}
+		r.add(atomKey{node, of.of.ID, subject}, true)
+	}
+	r.queue = r.queue[:waiting]
+	return true, nil
 }
 
 // follow reads the tuples of a relation (nil: of any) that name ref, and notes

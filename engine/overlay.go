@@ -225,6 +225,17 @@ func (o *overlay) Objects(subject tuple.Ref, relation tuple.RelationID, from tup
 	return unreplaced(own, into[:n]), next, err
 }
 
+// Closure is the reader's where no contextual tuple bears on it.
+func (o *overlay) Closure(subject tuple.Ref, relation tuple.RelationID, into []tuple.Node) (int, bool, error) {
+	switch {
+	case o.backward != nil:
+		return 0, false, nil
+	case subject.Node&local != 0:
+		return 0, true, nil
+	}
+	return o.base.Closure(subject, relation, into)
+}
+
 // which of the edges of a list are meant: all, the usersets, or from withRelation
 // on those of one relation.
 type which uint64

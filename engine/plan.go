@@ -32,8 +32,10 @@ const (
 type relationPlan struct {
 	of       *schema.Relation
 	rewrite  *rewrite
+	form     *form              // nil where an object's tuples alone do not say it
 	same     *relationPlan      // the relation of the same object that this one is another name for
 	direct   bool               // its own tuples are all that it is
+	closed   bool               // among the carriers it leads to nothing but itself, by tuples that need say no more
 	usersets []tuple.RelationID // what usersets its tuples may name, each once
 	scope    scope              // the least that it is in
 	granting schema.Reading     // how its own tuples bear on it
@@ -87,6 +89,7 @@ func makePlan(s *schema.Schema) any {
 			p.climbs(r, readers)
 			if r.of.Rewrite != nil {
 				r.same = p.other(r)
+				r.form = p.form(r)
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // entered either.
 type reach struct {
 	e      *evaluation
-	atoms  table // to met
+	atoms  table // to met, where they are many
 	met    []reachedAtom
 	ends   table // {0, relation, subject} to byEnd
 	byEnd  []reachedEnd
@@ -22,9 +22,10 @@ type reach struct {
 	queue  []int32           // of met
 	walked []int32           // the subjects that this climb walks from
 	chunk  []tuple.Edge
-	epoch  uint32 // subjects of another one are not known
-	scope  scope  // of the climb that is under way
-	budget int    // how many more edges and atoms may be met; past it the climb is of no use
+	groups [closureSize]tuple.Node // room for a closure
+	epoch  uint32                  // subjects of another one are not known
+	scope  scope                   // of the climb that is under way
+	budget int                     // how many more edges and atoms may be met; past it the climb is of no use
 
 	// goal is the relation that a lookup looks for, where nothing rests on it. Its
 	// atoms are by far the most: they are listed, perhaps twice, and not found by key.
@@ -72,7 +73,7 @@ func (r *reach) chance(key atomKey, p *relationPlan) chance {
 	if key.relation == r.goal {
 		return maybe
 	}
-	if i, ok := r.atoms.get(key); ok {
+	if i, ok := r.find(key); ok {
 		if r.met[i].certain {
 			return certain
 		}
@@ -167,6 +168,37 @@ func (r *reach) climbFrom(subject int32) error {
 	return nil
 }
 
+// fewMet is how many atoms are found by going through them, before they have a table.
+const fewMet = 12
+
+// find returns where an atom stands in met. Where there is a goal, met is long, and
+// the others have a table from the first on.
+func (r *reach) find(key atomKey) (int32, bool) {
+	if len(r.met) > fewMet || r.goal != 0 {
+		return r.atoms.get(key)
+	}
+	for i := range r.met {
+		if r.met[i].key == key {
+			return int32(i), true
+		}
+	}
+	return 0, false
+}
+
+// number makes the newest atom of met one that find finds.
+func (r *reach) number(i int32) {
+	switch {
+	case r.goal != 0:
+	case i < fewMet:
+		return
+	case i == fewMet:
+		for j := range i {
+			r.atoms.put(r.met[j].key, j)
+		}
+	}
+	r.atoms.put(r.met[i].key, i)
+}
+
 // add notes an atom, or that it is certain after all.
 func (r *reach) add(key atomKey, sure bool) {
 	if key.relation == r.goal {
@@ -174,11 +206,11 @@ func (r *reach) add(key atomKey, sure bool) {
 		r.budget--
 		return
 	}
-	i, known := r.atoms.get(key)
+	i, known := r.find(key)
 	switch {
 	case !known:
 		i = r.list(key, sure)
-		r.atoms.put(key, i)
+		r.number(i)
 	case sure && !r.met[i].certain:
 		r.met[i].certain = true
 	default:

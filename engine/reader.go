@@ -59,6 +59,14 @@ type Reader interface {
 	// the relation. Reading one relation does not cost what the others hold.
 	Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error)
 
+	// Closure goes upwards by one relation alone, from a member to its groups and to
+	// the groups that these are in: it lists the objects whose relation names the
+	// subject, those whose relation names object#relation of one of these, and so on,
+	// each once. It may decline (ok is false, and what is in into of no use), as it
+	// must where they do not fit, or where a tuple on the way has a condition or an
+	// expiry; Objects tells then.
+	Closure(subject tuple.Ref, relation tuple.RelationID, into []tuple.Node) (n int, ok bool, err error)
+
 	// Nodes lists every object of a type that a tuple names, as object or as
 	// subject, each once; the wildcard is not among them.
 	Nodes(t tuple.TypeID, from tuple.Cursor, into []tuple.Node) (n int, next tuple.Cursor, err error)

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -52,6 +54,8 @@ func (p *plan) climbs(r *relationPlan, readers *schema.Readers) {
 	if r.scope != carriers || !r.granted {
 		return
 	}
+	r.closed = len(r.readBy[carriers]) == 0 && slices.Equal(r.namedBy[carriers], []tuple.RelationID{id}) &&
+		r.granting.Certain && r.of.Admits(r.of.Type.ID, id, false, 0, false)
 	for i := range r.of.Shapes {
 		s := &r.of.Shapes[i]
 		t := p.typeAt(s.Type)

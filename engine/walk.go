@@ -59,6 +59,10 @@ func (e *evaluation) solve(key atomKey) (value, error) {
 }
 
 func (e *evaluation) run(key atomKey) (value, error) {
+	key, v, done, err := e.straight(key)
+	if done || err != nil {
+		return v, err
+	}
 	r, pushed, err := e.request(key, -1)
 	if err != nil || !pushed {
 		return r.value, err

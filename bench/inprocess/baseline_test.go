@@ -216,6 +216,12 @@ func (c *counter) Objects(s tuple.Ref, r tuple.RelationID, from tuple.Cursor, in
 	return c.read(c.Reader.Objects(s, r, from, into))
 }
 
+func (c *counter) Closure(s tuple.Ref, r tuple.RelationID, into []tuple.Node) (int, bool, error) {
+	n, ok, err := c.Reader.Closure(s, r, into)
+	c.reads += 1 + n
+	return n, ok, err
+}
+
 func (c *counter) read(n int, next tuple.Cursor, err error) (int, tuple.Cursor, error) {
 	c.reads += 1 + n
 	return n, next, err

@@ -4,6 +4,7 @@ package memory
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pemba-authz/pemba/schema"
 	"github.com/pemba-authz/pemba/schema/tuple"
@@ -251,6 +252,28 @@ func (r *Reader) Usersets(n tuple.Node, relation tuple.RelationID, from tuple.Cu
 // relation 0, of whatever relation.
 func (r *Reader) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (int, tuple.Cursor, error) {
 	return chunk(r.backward[within{subject, relation}], from, into)
+}
+
+// Closure goes upwards by one relation alone.
+func (r *Reader) Closure(subject tuple.Ref, relation tuple.RelationID, into []tuple.Node) (n int, ok bool, err error) {
+	for at := -1; at < n; at++ {
+		if at >= 0 {
+			subject = tuple.Ref{Node: into[at], Relation: relation}
+		}
+		for _, e := range r.backward[within{subject, relation}] {
+			switch {
+			case e.Condition != 0 || e.Expires != 0:
+				return 0, false, nil
+			case slices.Contains(into[:n], e.Ref.Node):
+			case n == len(into):
+				return 0, false, nil
+			default:
+				into[n] = e.Ref.Node
+				n++
+			}
+		}
+	}
+	return n, true, nil
 }
 
 // Nodes lists every object of a type that a tuple names.

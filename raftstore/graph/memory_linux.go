@@ -6,7 +6,7 @@ import "golang.org/x/sys/unix"
 
 // leastHuge is the smallest piece for which huge pages are asked: a read at
 // random then misses the processor's table of pages less often.
-const leastHuge = 8 << 20
+const leastHuge = 2 << 20
 
 // lookAhead lets the build read, to have it in the cache, what another goroutine
 // may be writing. The race detector would report it.

@@ -3,7 +3,6 @@ package graph
 import (
 	"math"
 	"runtime"
-	"sync/atomic"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -70,6 +69,9 @@ func (v *View) Pair(a, b tuple.ObjectName) (tuple.Node, tuple.Node, error) {
 	x.touch(firstA)
 	x.touch(firstB)
 	n, m := x.nodeAt(tagA, uint32(a.Type), a.ID, v.at), x.nodeAt(tagB, uint32(b.Type), b.ID, v.at)
+	if m != 0 {
+		x.warm(m)
+	}
 	runtime.KeepAlive(v)
 	return tuple.Node(n), tuple.Node(m), nil
 }
@@ -160,6 +162,10 @@ func (v *View) Row(object tuple.Node, into []tuple.Edge) (n int, whole bool, err
 	if o == nil {
 		return 0, err == nil, err
 	}
+	if n, ok := v.x.plainRow(o, into); ok {
+		runtime.KeepAlive(v)
+		return n, true, nil
+	}
 	l := listing{x: v.x, n: o, side: forward, at: v.at, row: true, high: math.MaxUint32, into: into}
 	n, whole = l.whole()
 	runtime.KeepAlive(v)
@@ -184,6 +190,17 @@ func (v *View) Usersets(object tuple.Node, relation tuple.RelationID, from tuple
 // Objects lists every object#relation that the subject is directly in; with
 // relation 0, of whatever relation.
 func (v *View) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.Cursor, into []tuple.Edge) (n int, next tuple.Cursor, err error) {
+	if from == 0 && relation != 0 {
+		o, err := v.node(subject.Node)
+		if o == nil {
+			return 0, 0, err
+		}
+		if n, ok := v.x.plainEnds(o, uint32(relation), uint32(subject.Relation), into); ok {
+			v.x.warmEnds(into[:n])
+			runtime.KeepAlive(v)
+			return n, 0, nil
+		}
+	}
 	l := listing{side: backward, relation: uint32(relation), subject: uint32(subject.Relation), into: into}
 	l.low = min(uint32(subject.Relation), wide) << labelBits
 	l.high = l.low | wide
@@ -195,19 +212,16 @@ func (v *View) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.
 	}
 	n, next, err = v.list(subject.Node, from, &l)
 	if relation != 0 {
-		v.x.warm(into[:n])
+		v.x.warmEnds(into[:n])
 	}
 	return n, next, err
 }
 
-// warm touches what a walk upwards reads of objects, without waiting for any: it
-// waits for all of them at once then. Who asks for the objects of one relation
+// warmEnds is warm for the ends of edges. Who asks for the objects of one relation
 // goes on from them.
-func (x *Index) warm(ends []tuple.Edge) {
+func (x *Index) warmEnds(ends []tuple.Edge) {
 	for i := range ends {
-		if w := atomic.LoadUint64(&x.nodes.at(uint32(ends[i].Ref.Node)).backward[0]); w&listBit != 0 {
-			atomic.LoadUint64(x.words.at(uint32(w)))
-		}
+		x.warm(uint32(ends[i].Ref.Node))
 	}
 }
 

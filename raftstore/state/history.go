@@ -146,6 +146,15 @@ func (h *history) Pair(a, b tuple.ObjectName) (n, m tuple.Node, err error) {
 	return n, m, err
 }
 
+// Closure is engine.Reader's.
+func (h *history) Closure(subject tuple.Ref, relation tuple.RelationID, into []tuple.Node) (int, bool, error) {
+	g, err := h.open()
+	if err != nil {
+		return 0, false, err
+	}
+	return g.Closure(subject, relation, into)
+}
+
 // Object is engine.Reader's.
 func (h *history) Object(n tuple.Node) (tuple.TypeID, string, error) {
 	g, err := h.open()

@@ -292,12 +292,19 @@ func (p parser) name(name string, offset int, isType bool) error {
 // plainID says whether an id has nothing but ASCII that may stand in it, as most have.
 func plainID(id string) bool {
 	for i := range len(id) {
-		if c := id[i]; c <= ' ' || c >= 0x7f || c == ':' || c == '#' {
+		if !plainByte[id[i]] {
 			return false
 		}
 	}
 	return true
 }
+
+var plainByte = func() (plain [256]bool) {
+	for c := '!'; c < 0x7f; c++ {
+		plain[c] = c != ':' && c != '#'
+	}
+	return plain
+}()
 
 func (p parser) id(id string, offset int) error {
 	if id == "" {
