@@ -71,7 +71,13 @@ type atom struct {
 }
 
 // evaluations are those that no request uses.
-var evaluations = sync.Pool{New: func() any { return &evaluation{chunk: make([]tuple.Edge, chunkSize)} }}
+var evaluations = sync.Pool{New: func() any {
+	e := &evaluation{chunk: make([]tuple.Edge, chunkSize)}
+	e.reach.e = e
+	e.causes.reset()
+	e.forget()
+	return e
+}}
 
 // keptAtoms bounds the arenas of an evaluation that is used again, so that one
 // giant request does not pin its memory: ten MiB or so.
@@ -104,9 +110,6 @@ func begin(ctx context.Context, v *View) (*evaluation, error) {
 	}
 	e.purse.fill(v.Limits)
 	e.steps, e.pause = 0, 0
-	e.causes.reset()
-	e.reach.e, e.reach.goal = e, 0
-	e.forget()
 	err := e.purse.take(e)
 	if err == nil {
 		err = e.lay(v)
@@ -124,14 +127,22 @@ func (e *evaluation) end() {
 		cap(e.reach.met), cap(e.reach.byEnd), cap(e.lineup.list), cap(e.lineup.text)/16, cap(e.graph.objects), len(e.results), len(e.graph.nodes), cap(e.causes.list)) > keptAtoms {
 		return
 	}
+	e.reach.goal = 0
 	e.forget()
 	e.ctx, e.schema, e.plan, e.coverage = nil, nil, nil, nil
 	e.given = condition.Request{}
 	e.graph.reset()
 	e.causes.reset()
-	clear(e.results)
-	clear(e.fixed)
+	empty(e.results)
+	empty(e.fixed)
 	evaluations.Put(e)
+}
+
+// empty clears a map, which most requests have left empty.
+func empty[K comparable, V any](m map[K]V) {
+	if len(m) > 0 {
+		clear(m)
+	}
 }
 
 // afterExpiry is the first second that is after all that can expire.

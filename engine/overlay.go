@@ -38,11 +38,11 @@ func (o *overlay) reset() {
 	o.base = nil
 	clear(o.objects)
 	o.objects = o.objects[:0]
-	clear(o.nodes)
+	empty(o.nodes)
 	if len(o.forward) > 0 {
 		o.forward, o.backward = nil, nil
 	}
-	clear(o.named)
+	empty(o.named)
 	o.row.node = 0
 }
 

@@ -121,7 +121,7 @@ func (r *reach) reset() {
 	r.atoms.reset()
 	r.ends.reset()
 	r.met, r.byEnd, r.queue, r.walked = r.met[:0], r.byEnd[:0], r.queue[:0], r.walked[:0]
-	clear(r.actors)
+	empty(r.actors)
 	r.epoch++
 }
 

@@ -101,8 +101,8 @@ type causes struct {
 func (c *causes) reset() {
 	clear(c.list)
 	c.list = append(c.list[:0], cause{})
-	clear(c.joined)
-	clear(c.byText)
+	empty(c.joined)
+	empty(c.byText)
 }
 
 // intern returns the number of a cause; equal causes have equal numbers.

@@ -25,8 +25,8 @@ func TestNoAnswerIsNoDenied(t *testing.T) {
 		check("folder:public", "view", "user:bob"), check("folder:public", "view", "user:zoe")}
 	t.Run("budget", func(t *testing.T) {
 		w := start(t, server.Config{EvaluationNodes: 1})
-		deep := check("document:plan", "view", "user:nobody")
-		got := w.send("POST /v1/stores/acme/check", fmt.Sprintf(`{"object":%q,"permission":%q,"subject":%q}`, deep.Object, deep.Permission, deep.Subject))
+		got := w.send("POST /v1/stores/acme/check", `{"object":"document:plan","permission":"view","subject":"user:nobody",
+			"contextual_tuples":[{"object":"document:plan","relation":"folder","subject":"folder:annex"}]}`) // two folders to ask
 		if got.problem == nil || got.problem.Code != api.BudgetExceeded || got.status != 503 {
 			t.Errorf("got %d %s", got.status, got.body)
 		}

