@@ -94,7 +94,11 @@ func start(ctx context.Context, config processConfig) (_ *process, err error) {
 		}
 		config.store.HTTPAddress = scheme + reachable(listener.Addr(), host)
 	}
-	if p.node, err = raftstore.Open(ctx, config.store); err != nil {
+	opening := server.Open(listener.(*net.TCPListener), config.server)
+	p.node, err = raftstore.Open(ctx, config.store)
+	p.wait.Go(opening.End())
+	if err != nil {
+		p.wait.Wait()
 		return nil, err
 	}
 	s := server.New(p.node, config.server)
