@@ -37,18 +37,66 @@ func CheckAll(ctx context.Context, v View, questions []Question) ([]Result, erro
 		return nil, err
 	}
 	defer e.end()
+	defer e.unread()
 	results := make([]Result, len(questions))
-	for i := range questions {
-		results[i].Answer, results[i].Err = e.check(&questions[i])
-		if results[i].Err != nil && ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+	for from := 0; from < len(questions); from += lookAhead {
+		asked := questions[from:min(from+lookAhead, len(questions))]
+		readings := e.readAll(asked)
+		for i := range readings {
+			r := &results[from+i]
+			r.Answer, r.Err = e.checkRead(&readings[i])
+			if r.Err != nil && ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
 		}
 	}
 	return results, nil
 }
 
+// lookAhead is how many questions are read before the first of them is answered.
+const lookAhead = 32
+
+// reading is a question whose names have been looked up in the schema, or the
+// error of that.
+type reading struct {
+	object, about     tuple.ObjectName
+	relation, through tuple.RelationID
+	err               error
+}
+
+// readAll reads questions, and tells a reader that wants to know it what they are
+// about. What it returns is good until the next call.
+func (e *evaluation) readAll(questions []Question) []reading {
+	e.readings = e.readings[:0]
+	for i := range questions {
+		e.readings = append(e.readings, e.read(&questions[i]))
+	}
+	if f, ok := e.graph.base.(Forerunner); ok && len(questions) > 1 {
+		e.objects, e.abouts = e.objects[:0], e.abouts[:0]
+		for i := range e.readings {
+			if r := &e.readings[i]; r.err == nil {
+				e.objects, e.abouts = append(e.objects, r.object), append(e.abouts, r.about)
+			}
+		}
+		f.Ahead(e.objects, e.abouts)
+	}
+	return e.readings
+}
+
+// unread lets go of the questions' text.
+func (e *evaluation) unread() {
+	clear(e.readings[:cap(e.readings)])
+	clear(e.objects[:cap(e.objects)])
+	clear(e.abouts[:cap(e.abouts)])
+}
+
 func (e *evaluation) check(q *Question) (Answer, error) {
-	key, err := e.key(q)
+	r := e.read(q)
+	return e.checkRead(&r)
+}
+
+func (e *evaluation) checkRead(r *reading) (Answer, error) {
+	key, err := e.key(r)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -80,25 +128,29 @@ func (e *evaluation) decide(key atomKey) (value, error) {
 	return e.solve(key)
 }
 
+// read finds the names of a question in the schema.
+func (e *evaluation) read(q *Question) (r reading) {
+	if r.object, r.relation, r.err = e.targetName(q.Object, q.Permission); r.err != nil {
+		return r
+	}
+	if r.err = valid(q.Subject); r.err != nil {
+		return r
+	}
+	r.about, r.through, r.err = e.subjectName(q.Subject)
+	return r
+}
+
 // key numbers a question.
-func (e *evaluation) key(q *Question) (atomKey, error) {
-	object, relation, err := e.targetName(q.Object, q.Permission)
+func (e *evaluation) key(r *reading) (atomKey, error) {
+	if r.err != nil {
+		return atomKey{}, r.err
+	}
+	n, m, err := e.graph.pair(r.object, r.about)
 	if err != nil {
 		return atomKey{}, err
 	}
-	if err := valid(q.Subject); err != nil {
-		return atomKey{}, err
-	}
-	about, through, err := e.subjectName(q.Subject)
-	if err != nil {
-		return atomKey{}, err
-	}
-	n, m, err := e.graph.pair(object, about)
-	if err != nil {
-		return atomKey{}, err
-	}
-	subject, err := e.subjectNumber(tuple.Ref{Node: m, Relation: through})
-	return atomKey{n, relation, subject}, err
+	subject, err := e.subjectNumber(tuple.Ref{Node: m, Relation: r.through})
+	return atomKey{n, r.relation, subject}, err
 }
 
 // valid checks the form of a subject that was not parsed from text; its names

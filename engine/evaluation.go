@@ -41,6 +41,9 @@ type evaluation struct {
 	results map[conditionKey]value
 	fixed   map[schema.FixedSubject]tuple.Node
 
+	readings        []reading // questions of a batch that come next
+	objects, abouts []tuple.ObjectName
+
 	limit   int // most atoms of one question
 	most    int // most atoms in all, now
 	settled int32

@@ -22,7 +22,8 @@ func Explain(ctx context.Context, v View, q Question) (*Explanation, error) {
 		return nil, err
 	}
 	defer e.end()
-	key, err := e.key(&q)
+	r := e.read(&q)
+	key, err := e.key(&r)
 	if err != nil {
 		return nil, err
 	}

@@ -71,3 +71,11 @@ type Reader interface {
 	// subject, each once; the wildcard is not among them.
 	Nodes(t tuple.TypeID, from tuple.Cursor, into []tuple.Node) (n int, next tuple.Cursor, err error)
 }
+
+// Forerunner is a Reader that can be told what will be asked about before it is:
+// it has the beginnings of many walks brought into the processor's cache at once,
+// where each walk by itself would wait for them one after the other. Nothing
+// depends on it but the time that answers take.
+type Forerunner interface {
+	Ahead(objects, subjects []tuple.ObjectName)
+}

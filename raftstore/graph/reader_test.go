@@ -5,4 +5,7 @@ import (
 	"github.com/pemba-authz/pemba/raftstore/graph"
 )
 
-var _ engine.Reader = (*graph.View)(nil)
+var (
+	_ engine.Reader     = (*graph.View)(nil)
+	_ engine.Forerunner = (*graph.View)(nil)
+)

@@ -229,6 +229,7 @@ func TestClosedView(t *testing.T) {
 	if _, _, err := v.Nodes(1, 0, make([]tuple.Node, 1)); !errors.Is(err, graph.ErrClosed) {
 		t.Errorf("Nodes of a closed view: %v", err)
 	}
+	v.Ahead([]tuple.ObjectName{{Type: 1, ID: "a"}}, nil) // does nothing
 	if got := x.Stats().Tuples; got != 2 {
 		t.Errorf("Tuples = %d, want 2", got)
 	}

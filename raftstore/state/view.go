@@ -219,6 +219,13 @@ func (v *View) Keep() {
 	}
 }
 
+// Ahead makes the view an engine.Forerunner where its graph is one.
+func (v *View) Ahead(objects, subjects []tuple.ObjectName) {
+	if g, ok := v.reader.(*graph.View); ok {
+		g.Ahead(objects, subjects)
+	}
+}
+
 // Close lets go of the revision. The view may not be used afterwards; a second
 // Close does nothing.
 func (v *View) Close() {
