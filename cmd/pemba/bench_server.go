@@ -26,6 +26,7 @@ func ceilingCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			spareThread() // as what it is compared with
 			fmt.Fprintf(c.App.Writer, "%shttp://%s\n", listensOn, listener.Addr())
 			return target.ServeConstant(c.Context, listener)
 		},
