@@ -103,6 +103,9 @@ func compare(v *graph.View, want model) error {
 			return err
 		}
 	}
+	if err := compareClosures(v, want); err != nil {
+		return err
+	}
 	return compareNodes(v, named)
 }
 
