@@ -53,7 +53,7 @@ type former struct {
 
 // form returns the form of a relation, or nil where it has none.
 func (p *plan) form(r *relationPlan) *form {
-	if len(r.of.Sealed) > 0 || r.of.Rewrite == nil {
+	if r.of.Rewrite == nil {
 		return nil
 	}
 	w := former{plan: p}

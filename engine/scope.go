@@ -48,14 +48,14 @@ func (p *plan) climbs(r *relationPlan, readers *schema.Readers) {
 	}
 	for _, naming := range r.namedBy[everything] {
 		if p.relations[naming].scope == carriers {
-			r.namedBy[carriers] = append(r.namedBy[carriers], naming)
+			r.namedBy[carriers] = once(r.namedBy[carriers], naming)
 		}
 	}
 	if r.scope != carriers || !r.granted {
 		return
 	}
-	r.closed = len(r.readBy[carriers]) == 0 && slices.Equal(r.namedBy[carriers], []tuple.RelationID{id}) &&
-		r.granting.Certain && r.of.Admits(r.of.Type.ID, id, false, 0, false)
+	others := slices.ContainsFunc(r.namedBy[carriers], func(naming tuple.RelationID) bool { return naming != id })
+	r.closed = len(r.readBy[carriers]) == 0 && !others && r.granting.Certain && r.of.Admits(r.of.Type.ID, id, false, 0, false)
 	for i := range r.of.Shapes {
 		s := &r.of.Shapes[i]
 		t := p.typeAt(s.Type)
