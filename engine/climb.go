@@ -172,7 +172,7 @@ func (r *reach) granted(ref tuple.Ref, subject int32, sure bool) error {
 	}
 	for _, relation := range relations {
 		of := r.e.plan.at(relation)
-		if of.closed && sure {
+		if of.closed && sure && !r.declined {
 			if done, err := r.close(ref, of, subject); err != nil {
 				return err
 			} else if done {
@@ -202,6 +202,7 @@ func (r *reach) close(ref tuple.Ref, of *relationPlan, subject int32) (done bool
 	}
 	n, ok, err := r.e.graph.Closure(ref, of.of.ID, r.groups[:])
 	if err != nil || !ok {
+		r.declined = true // and would again, from each group on the way
 		return false, err
 	}
 	waiting := len(r.queue)

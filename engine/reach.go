@@ -12,20 +12,21 @@ import (
 // reached by unions and unconditional tuples alone is certain, and need not be
 // entered either.
 type reach struct {
-	e      *evaluation
-	atoms  table // to met, where they are many
-	met    []reachedAtom
-	ends   table // {0, relation, subject} to byEnd
-	byEnd  []reachedEnd
-	recent int               // of byEnd: the one that was asked for last
-	actors map[int32][]actor // by owner
-	queue  []int32           // of met
-	walked []int32           // the subjects that this climb walks from
-	chunk  []tuple.Edge
-	groups [closureSize]tuple.Node // room for a closure
-	epoch  uint32                  // subjects of another one are not known
-	scope  scope                   // of the climb that is under way
-	budget int                     // how many more edges and atoms may be met; past it the climb is of no use
+	e        *evaluation
+	atoms    table // to met, where they are many
+	met      []reachedAtom
+	ends     table // {0, relation, subject} to byEnd
+	byEnd    []reachedEnd
+	recent   int               // of byEnd: the one that was asked for last
+	actors   map[int32][]actor // by owner
+	queue    []int32           // of met
+	walked   []int32           // the subjects that this climb walks from
+	chunk    []tuple.Edge
+	groups   [closureSize]tuple.Node // room for a closure
+	declined bool                    // no closure is tried again in this climb
+	epoch    uint32                  // subjects of another one are not known
+	scope    scope                   // of the climb that is under way
+	budget   int                     // how many more edges and atoms may be met; past it the climb is of no use
 
 	// goal is the relation that a lookup looks for, where nothing rests on it. Its
 	// atoms are by far the most: they are listed, perhaps twice, and not found by key.
@@ -135,7 +136,7 @@ func (r *reach) from(subject int32, within scope, budget int) (bool, error) {
 	if s.acts || s.epoch == r.epoch && s.reached != nothing || len(r.met) > r.e.limit {
 		r.reset() // what was reached without its actors or in another scope is half of it
 	}
-	r.scope, r.budget, r.walked = within, budget, r.walked[:0]
+	r.scope, r.budget, r.walked, r.declined = within, budget, r.walked[:0], false
 	if err := r.climbFrom(subject); err != nil {
 		r.reset()
 		return false, err

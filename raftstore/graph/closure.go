@@ -9,8 +9,8 @@ import (
 
 // Closure lists the objects whose relation names a subject, and by the same
 // relation those that name these, and so on. It declines where they do not fit
-// into, and where on the way there is a set, or a tuple that carries a condition or
-// expires.
+// into or are named many times, and where on the way there is a set, or a tuple
+// that carries a condition or expires.
 func (v *View) Closure(subject tuple.Ref, relation tuple.RelationID, into []tuple.Node) (n int, ok bool, err error) {
 	o, err := v.node(subject.Node)
 	if o == nil {
@@ -31,6 +31,7 @@ type closure struct {
 	at    moment
 	nodes []tuple.Node
 	n     int
+	again int // how many tuples led to objects that were there already
 }
 
 // close goes by levels: it touches what it will read of all nodes of one before it
@@ -74,7 +75,13 @@ func (c *closure) grow(o *node, want uint64) bool {
 		if !plain || e&(recordBit|listBit) == listBit {
 			return false
 		}
-		if !there || among(c.nodes[:c.n], object) {
+		if !there {
+			continue
+		}
+		if among(c.nodes[:c.n], object) {
+			if c.again++; c.again > len(c.nodes)/2 { // it goes through all of them each time
+				return false
+			}
 			continue
 		}
 		if c.n == len(c.nodes) {
