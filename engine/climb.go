@@ -205,12 +205,17 @@ func (r *reach) close(ref tuple.Ref, of *relationPlan, subject int32) (done bool
 		r.declined = true // and would again, from each group on the way
 		return false, err
 	}
-	waiting := len(r.queue)
+	first, waiting := len(r.met) == 0, len(r.queue)
 	for _, node := range r.groups[:n] {
 		if err := r.e.pace(); err != nil {
 			return false, err
 		}
-		r.add(atomKey{node, of.of.ID, subject}, true)
+		if key := (atomKey{node, of.of.ID, subject}); first { // then each is new
+			r.budget--
+			r.number(r.list(key, true))
+		} else {
+			r.add(key, true)
+		}
 	}
 	r.queue = r.queue[:waiting]
 	return true, nil

@@ -167,11 +167,7 @@ func (e *evaluation) weigh(t *term, at *sighting) verdict {
 	v := no
 	switch t.kind {
 	case ofTuples:
-		if at.holds&t.bits != 0 {
-			v = yes
-		} else if at.open&t.bits != 0 {
-			v = unclear
-		}
+		return at.tuples(t)
 	case ofSelf:
 		if e.subjects[at.key.subject].ref == (tuple.Ref{Node: at.key.node}) {
 			v = yes
@@ -187,15 +183,28 @@ func (e *evaluation) weigh(t *term, at *sighting) verdict {
 	case ofWalk:
 		v = unclear
 	}
-	switch {
-	case !t.negated:
-		return v
-	case v == no:
-		return yes
-	case v == yes:
-		return no
+	if t.negated {
+		return v.not()
 	}
-	return unclear
+	return v
+}
+
+// tuples is weigh for a term that is tuples, as most are.
+func (at *sighting) tuples(t *term) verdict {
+	v := no
+	if at.holds&t.bits != 0 {
+		v = yes
+	} else if at.open&t.bits != 0 {
+		v = unclear
+	}
+	if t.negated {
+		return v.not()
+	}
+	return v
+}
+
+func (v verdict) not() verdict {
+	return [...]verdict{no: yes, yes: no, leads: unclear, unclear: unclear}[v]
 }
 
 // weighParts says what any or all of some terms are: neutral is what changes
@@ -204,7 +213,13 @@ func (e *evaluation) weigh(t *term, at *sighting) verdict {
 func (e *evaluation) weighParts(parts []term, at *sighting, neutral, absorbing verdict) verdict {
 	v, next := neutral, at.key
 	for i := range parts {
-		switch part := e.weigh(&parts[i], at); {
+		t, part := &parts[i], no
+		if t.kind == ofTuples {
+			part = at.tuples(t)
+		} else {
+			part = e.weigh(t, at)
+		}
+		switch {
 		case part == absorbing:
 			return absorbing
 		case part == neutral:
