@@ -203,6 +203,7 @@ func (s *Server) spread(snap *snapshot, n int, work func(ctx context.Context, fr
 		if !s.lane.trySit() {
 			break
 		}
+		snap.pace.long = true // or the others would rest for it
 		group.Go(func() {
 			p := s.lane.pace(snap.pace.Context)
 			p.seated = true
