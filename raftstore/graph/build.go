@@ -151,12 +151,12 @@ func (l *Loader) touch() {
 	x := l.b.x
 	for i := range l.batch {
 		t := &l.batch[i]
-		slots[2*i], slots[2*i+1] = x.names.first(t.object), x.names.first(t.subject)
+		slots[2*i], slots[2*i+1] = atomic.LoadUint64(x.names.first(t.object)), atomic.LoadUint64(x.names.first(t.subject))
 	}
 	for _, e := range slots[:2*len(l.batch)] {
 		if i := uint32(e); i < maxNodes {
 			if n := x.nodes.find(i); n != nil {
-				n.life.Load()
+				prefetch(unsafe.Pointer(n))
 			}
 		}
 	}

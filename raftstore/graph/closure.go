@@ -34,14 +34,14 @@ type closure struct {
 	again int // how many tuples led to objects that were there already
 }
 
-// close goes by levels: it touches what it will read of all nodes of one before it
-// reads the first, and so waits for memory twice a level.
+// close goes by levels: it has fetched what it will read of all nodes of one before
+// it reads the first, and so waits for memory twice a level.
 func (c *closure) close(want uint64) bool {
 	for from := 0; from < c.n; {
 		level := c.nodes[from:c.n]
 		from = c.n
 		for _, node := range level {
-			c.x.warm(uint32(node))
+			c.x.fetchList(atomic.LoadUint64(&c.x.nodes.at(uint32(node)).backward[0]))
 		}
 		for _, node := range level {
 			if !c.grow(c.x.nodes.at(uint32(node)), want) {
@@ -89,6 +89,7 @@ func (c *closure) grow(o *node, want uint64) bool {
 		}
 		c.nodes[c.n] = object
 		c.n++
+		c.x.fetchNode(uint32(object))
 	}
 	return true
 }
@@ -113,12 +114,4 @@ func among(nodes []tuple.Node, n tuple.Node) bool {
 		}
 	}
 	return false
-}
-
-// warm touches what a walk upwards reads of an object, without waiting for it: so
-// it waits for many at once.
-func (x *Index) warm(n uint32) {
-	if w := atomic.LoadUint64(&x.nodes.at(n).backward[0]); w&listBit != 0 {
-		atomic.LoadUint64(x.words.at(uint32(w)))
-	}
 }

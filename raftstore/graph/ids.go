@@ -3,7 +3,7 @@ package graph
 import (
 	"encoding/binary"
 	"runtime"
-	"sync/atomic"
+	"unsafe"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -37,7 +37,7 @@ func (v *View) someIDs(nodes []tuple.Node, text []byte, ends []int) ([]byte, err
 			return text, ErrUnknownNode
 		}
 		if found[i] = v.x.nodes.find(uint32(n)); found[i] != nil {
-			found[i].life.Load()
+			prefetch(unsafe.Pointer(found[i]))
 		}
 	}
 	for i, n := range nodes {
@@ -46,7 +46,7 @@ func (v *View) someIDs(nodes []tuple.Node, text []byte, ends []int) ([]byte, err
 			return text, ErrUnknownNode
 		}
 		if int(o.length) > len(o.text) {
-			atomic.LoadUint64(v.x.words.at(binary.NativeEndian.Uint32(o.text[:])))
+			prefetch(unsafe.Pointer(v.x.words.at(binary.NativeEndian.Uint32(o.text[:]))))
 		}
 	}
 	for i, o := range found[:len(nodes)] {

@@ -50,6 +50,9 @@ func (x *Index) plainRow(o *node, into []tuple.Edge) (n int, ok bool) {
 			Relation: tuple.RelationID(e>>relationShift) & wide,
 		}
 		n++
+		if e&subjectMask == 0 { // an arrow may go on from there
+			x.fetchNode(uint32(e))
+		}
 	}
 	return n, true
 }

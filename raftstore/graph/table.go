@@ -63,10 +63,10 @@ func (t *table) shard(tag uint32) *shard {
 	return d.shards[uint64(tag)>>(32-d.depth)].Load()
 }
 
-// first returns what stands where the search for a tag begins.
-func (t *table) first(tag uint32) uint64 {
+// first returns the slot where the search for a tag begins.
+func (t *table) first(tag uint32) *uint64 {
 	s := t.shard(tag)
-	return atomic.LoadUint64(&s.slots[tag&uint32(len(s.slots)-1)])
+	return &s.slots[tag&uint32(len(s.slots)-1)]
 }
 
 func nameEntry(tag, number uint32) uint64 { return uint64(tag)<<32 | uint64(number) }

@@ -3,6 +3,8 @@ package graph
 import (
 	"math"
 	"runtime"
+	"sync/atomic"
+	"unsafe"
 
 	"github.com/pemba-authz/pemba/schema/tuple"
 )
@@ -65,21 +67,30 @@ func (v *View) Pair(a, b tuple.ObjectName) (tuple.Node, tuple.Node, error) {
 	}
 	x := v.x
 	tagA, tagB := x.seed.textTag(uint32(a.Type), a.ID), x.seed.textTag(uint32(b.Type), b.ID)
-	firstA, firstB := x.names.first(tagA), x.names.first(tagB)
-	x.touch(firstA)
-	x.touch(firstB)
+	firstA, firstB := atomic.LoadUint64(x.names.first(tagA)), atomic.LoadUint64(x.names.first(tagB))
+	x.fetchNamed(firstA)
+	x.fetchNamed(firstB)
 	n, m := x.nodeAt(tagA, uint32(a.Type), a.ID, v.at), x.nodeAt(tagB, uint32(b.Type), b.ID, v.at)
 	if m != 0 {
-		x.warm(m)
+		x.fetchList(atomic.LoadUint64(&x.nodes.at(m).backward[0]))
 	}
 	runtime.KeepAlive(v)
 	return tuple.Node(n), tuple.Node(m), nil
 }
 
-// touch reads the node of an entry of names, for whom it will be at hand then.
-func (x *Index) touch(e uint64) {
+// fetchNamed has the node of an entry of names fetched.
+func (x *Index) fetchNamed(e uint64) {
 	if i := uint32(e); i != 0 && i < maxNodes {
-		x.nodes.at(i).life.Load()
+		x.fetchNode(i)
+	}
+}
+
+func (x *Index) fetchNode(n uint32) { prefetch(unsafe.Pointer(x.nodes.at(n))) }
+
+// fetchList has the block fetched in which the list of a node begins, if it is one.
+func (x *Index) fetchList(w uint64) {
+	if w&(recordBit|listBit) == listBit {
+		prefetch(unsafe.Pointer(x.words.at(uint32(w))))
 	}
 }
 
@@ -196,7 +207,7 @@ func (v *View) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.
 			return 0, 0, err
 		}
 		if n, ok := v.x.plainEnds(o, uint32(relation), uint32(subject.Relation), into); ok {
-			v.x.warmEnds(into[:n])
+			v.x.fetchEnds(into[:n])
 			runtime.KeepAlive(v)
 			return n, 0, nil
 		}
@@ -212,16 +223,19 @@ func (v *View) Objects(subject tuple.Ref, relation tuple.RelationID, from tuple.
 	}
 	n, next, err = v.list(subject.Node, from, &l)
 	if relation != 0 {
-		v.x.warmEnds(into[:n])
+		v.x.fetchEnds(into[:n])
 	}
 	return n, next, err
 }
 
-// warmEnds is warm for the ends of edges. Who asks for the objects of one relation
-// goes on from them.
-func (x *Index) warmEnds(ends []tuple.Edge) {
+// fetchEnds has fetched what a walk upwards reads of the ends of edges. Who asks for
+// the objects of one relation goes on from them.
+func (x *Index) fetchEnds(ends []tuple.Edge) {
 	for i := range ends {
-		x.warm(uint32(ends[i].Ref.Node))
+		x.fetchNode(uint32(ends[i].Ref.Node))
+	}
+	for i := range ends {
+		x.fetchList(atomic.LoadUint64(&x.nodes.at(uint32(ends[i].Ref.Node)).backward[0]))
 	}
 }
 
