@@ -1,6 +1,10 @@
 package engine
 
-import "math"
+import (
+	"math"
+
+	"github.com/pemba-authz/pemba/schema"
+)
 
 // ClimbAtOnce makes every check walk upwards from its subject first, so that
 // small worlds test it, too. It returns what sets that back.
@@ -13,4 +17,16 @@ func climbAfter(steps uint) (restore func()) {
 	old := firstClimbs
 	firstClimbs = [everything + 1]uint{carriers: steps, everything: steps}
 	return func() { firstClimbs = old }
+}
+
+// Forms says how many relations of a schema have a form, and how many terms went
+// into finding that out.
+func Forms(s *schema.Schema) (forms, terms int) {
+	p := planOf(s)
+	for i := range p.relations {
+		if p.relations[i].form != nil {
+			forms++
+		}
+	}
+	return forms, p.terms
 }

@@ -40,6 +40,8 @@ const (
 	mostFormBits  = 64 // of a sighting
 	mostFormTerms = 256
 	mostFormSpan  = 1024 // between the numbers of its relations
+
+	mostPlanTerms = 1 << 18 // of all forms of a schema, also those that were given up
 )
 
 // former writes forms out.
@@ -53,11 +55,12 @@ type former struct {
 
 // form returns the form of a relation, or nil where it has none.
 func (p *plan) form(r *relationPlan) *form {
-	if r.of.Rewrite == nil {
+	if r.of.Rewrite == nil || p.terms >= mostPlanTerms {
 		return nil
 	}
 	w := former{plan: p}
 	root := w.name(r)
+	p.terms += w.terms
 	if w.tooMuch || root.kind == ofWalk {
 		return nil
 	}

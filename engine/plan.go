@@ -15,6 +15,7 @@ type plan struct {
 	sealed    []schema.Reading
 	rewrites  map[*schema.Expr]*rewrite
 	stars     bool // a sealed userset holds a wildcard
+	terms     int  // of the forms so far
 }
 
 // scope is how far a walk upwards goes. The carriers are the relations that
