@@ -169,8 +169,10 @@ func TestKeptRevisions(t *testing.T) {
 			if err != nil {
 				t.Fatalf("at %d, kept %d: %v", i+1, at, err)
 			}
-			if err := compare(v, models[at]); err != nil {
-				t.Error(err)
+			if r.IntN(4) == 0 {
+				if err := compare(v, models[at]); err != nil {
+					t.Error(err)
+				}
 			}
 			v.Close()
 		}
