@@ -66,17 +66,19 @@ func (n *Node) tellTurn(o raft.LeaderObservation, stood time.Time) {
 	case o.LeaderID == "":
 		n.log.Info("this node knows no leader", "term", n.raft.CurrentTerm(), "silence", n.silence())
 	case string(o.LeaderID) == n.id:
-		n.log.Info("this node leads the cluster", "term", n.raft.CurrentTerm(), "election", time.Since(stood), "silence", n.silence())
+		n.log.Info("this node leads the cluster", "term", n.raft.CurrentTerm(), "election", since(stood), "silence", n.silence())
 	default:
 		n.log.Info("another member leads the cluster", "leader", string(o.LeaderID), "term", n.raft.CurrentTerm())
 	}
 }
 
 // silence is how long no other leader was heard of; 0 where none ever was.
-func (n *Node) silence() time.Duration {
-	heard := n.raft.LastContact()
-	if heard.IsZero() {
+func (n *Node) silence() time.Duration { return since(n.raft.LastContact()) }
+
+// since is how long ago something was; 0 where it never was.
+func since(t time.Time) time.Duration {
+	if t.IsZero() {
 		return 0
 	}
-	return time.Since(heard)
+	return time.Since(t)
 }
