@@ -57,9 +57,9 @@ func (l *lineup) compare(a, b *candidate) int {
 const firstFront = 256
 
 // inOrder yields the candidates behind an id in the order of their ids, one of each
-// id: what is true of one that was lined up twice is true. It sorts no further than it is asked: the first, then twice as many, and
-// so on. So a page of a hundred out of a million costs little more than looking at
-// each once.
+// id: what is true of one that was lined up twice is true. It sorts no further than
+// it is asked: the first, then twice as many, and so on. So a page of a hundred out
+// of a million costs little more than looking at each once.
 func (l *lineup) inOrder(after string) iter.Seq[*candidate] {
 	return func(yield func(*candidate) bool) {
 		l.skip(after)
